@@ -1,0 +1,1 @@
+"""Boards, bitstreams and the host link."""

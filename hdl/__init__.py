@@ -1,0 +1,1 @@
+"""The learning machine in Amaranth; ``hdl/x.py`` is the twin of ``model/x.py``."""

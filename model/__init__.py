@@ -1,0 +1,1 @@
+"""The golden model of the learning machine: bit-exact, NumPy, ignorant of hardware description."""

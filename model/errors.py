@@ -1,0 +1,28 @@
+"""What can be wrong with what the user gave; each message is one line: what, where, and what would be right."""
+
+
+class StochastorError(Exception):
+    """Base of every error that is the user's to mend.
+
+    ``exit_code`` is what the ``stochastor`` command returns for it.
+    """
+
+    exit_code = 2
+
+
+class ConfigError(StochastorError, ValueError):
+    """A configuration that no machine can have."""
+
+
+class DataError(StochastorError, ValueError):
+    """A data set that cannot be read, or does not fit the machine."""
+
+
+class RunError(StochastorError, ValueError):
+    """A run directory that is missing, damaged, or of another configuration."""
+
+
+class ToolError(StochastorError, RuntimeError):
+    """A tool that is missing or failed."""
+
+    exit_code = 3

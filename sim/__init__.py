@@ -1,0 +1,1 @@
+"""Simulation of the machine: co-simulation, compiled simulation and the scoreboard."""
