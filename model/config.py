@@ -1,0 +1,216 @@
+"""The one configuration of a machine, shared by model, hardware and tests."""
+
+import hashlib
+import json
+import os
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+import tomli_w
+
+from . import tables
+from .errors import ConfigError
+
+LINES_PER_CYCLE = (1, 2, 4, 8, 16)
+
+
+class Gate(StrEnum):
+    """How the derivative of the activation is binarized (section 7.4 of the specification)."""
+
+    RANDOM_WINDOW = "random_window"
+    FIXED_WINDOW = "fixed_window"
+    XOR = "xor"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that decides a machine, and how long a run trains it.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Inputs, then the columns of each layer.
+    weight_bits : int
+        Width of a signed weight, 2 to 16.
+    scale : int
+        Weight LSBs in one unit of pre-activation.
+    gate : Gate
+        Kind of derivative gate.
+    reference_bits : int
+        Width of the signed reference codes of the comparators.
+    seed : int
+        Master seed of every random bit, 64 bits.
+    epochs : int
+        Length of a training run; the thinning schedule stretches with it.
+    lanes : int
+        Columns processed at a time; 0 means a lane per column. Area only.
+    tables : int
+        Lines compared per cycle. Area only.
+    pixels_per_beat : int
+        Features per beat of the sample stream. Area only.
+
+    Raises
+    ------
+    ConfigError
+        If a value is of the wrong type, out of range, or the tables do not fit `reference_bits`.
+    """
+
+    sizes: tuple[int, ...]
+    weight_bits: int = 8
+    scale: int = 64
+    gate: Gate = Gate.RANDOM_WINDOW
+    reference_bits: int = 12
+    seed: int = 0
+    epochs: int = 30
+    lanes: int = 0
+    tables: int = 4
+    pixels_per_beat: int = 4
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sizes", _checked_sizes(self.sizes))
+        object.__setattr__(self, "gate", _checked_gate(self.gate))
+        _check_range("weight_bits", self.weight_bits, 2, 16)
+        _check_range("scale", self.scale, 1, 1 << 16)
+        _check_range("reference_bits", self.reference_bits, 2, 24)
+        _check_range("seed", self.seed, 0, (1 << 64) - 1)
+        _check_range("epochs", self.epochs, 1, 100_000)
+        _check_range("lanes", self.lanes, 0, 65_535)
+        for name in ("tables", "pixels_per_beat"):
+            if getattr(self, name) not in LINES_PER_CYCLE or isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name} must be 1, 2, 4, 8 or 16, not {getattr(self, name)!r}")
+        self._check_references()
+
+    def _check_references(self) -> None:
+        bound = 1 << (self.reference_bits - 1)
+        codes: list[tuple[str, tuple[int, ...]]] = [("fire", tables.fire_thresholds(self.scale))]
+        if self.gate is not Gate.XOR:
+            window = self.window
+            codes.append(("gate window", (*(-u for u in window), *(u - 1 for u in window))))
+        for name, table in codes:
+            extreme = max(table, key=lambda code: max(code, -code - 1))
+            if not -bound <= extreme < bound:
+                raise ConfigError(
+                    f"reference_bits = {self.reference_bits} holds codes {-bound} to {bound - 1}, but the {name} table "
+                    f"at scale = {self.scale} needs {extreme}: raise reference_bits or lower scale"
+                )
+
+    @property
+    def layers(self) -> int:
+        """Number of layers (crossbars), L."""
+        return len(self.sizes) - 1
+
+    def rows(self, layer: int) -> int:
+        """Rows of crossbar `layer` (1 to L), bias row included."""
+        return self.sizes[layer - 1] + 1
+
+    def columns(self, layer: int) -> int:
+        """Columns of crossbar `layer` (1 to L)."""
+        return self.sizes[layer]
+
+    @property
+    def weight_max(self) -> int:
+        """Largest weight, in LSBs; the smallest is its negative."""
+        return (1 << (self.weight_bits - 1)) - 1
+
+    @property
+    def window(self) -> tuple[int, ...]:
+        """Half widths U[r] of the gate window for bytes r = 0 to 255."""
+        if self.gate is Gate.FIXED_WINDOW:
+            return (4 * self.scale,) * 256
+        return tables.random_windows(self.scale)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) of the canonical JSON of all fields but `epochs`."""
+        machine = {name: value for name, value in asdict(self).items() if name != "epochs"}
+        text = json.dumps(machine, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields as plain values, as TOML and JSON take them."""
+        return asdict(self) | {"sizes": list(self.sizes), "gate": str(self.gate)}
+
+    def to_toml(self) -> str:
+        """The configuration as a TOML document that `from_toml` reads back."""
+        return tomli_w.dumps(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], *, where: str = "configuration") -> Self:
+        """Build a configuration from plain values.
+
+        Raises
+        ------
+        ConfigError
+            Naming `where` and the key at fault.
+        """
+        known = [field.name for field in fields(cls)]
+        for key in values:
+            if key not in known:
+                raise ConfigError(f"{where}: unknown key {key!r}; the keys are {', '.join(known)}")
+        if "sizes" not in values:
+            raise ConfigError(f"{where}: the key 'sizes' is missing, for example sizes = [64, 128, 10]")
+        try:
+            return cls(**values)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from None
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a configuration from a TOML file.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read, is not TOML, or holds an unknown key or an impossible value.
+        """
+        try:
+            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: is not TOML: {error}") from None
+        return cls.from_dict(values, where=str(path))
+
+
+def preset(name: str) -> Config:
+    """Return the preset `name`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such preset.
+    """
+    try:
+        return PRESETS[name]
+    except KeyError:
+        raise ConfigError(f"there is no preset {name!r}; the presets are {', '.join(PRESETS)}") from None
+
+
+def _check_range(name: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ConfigError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
+
+
+def _checked_sizes(sizes: object) -> tuple[int, ...]:
+    if not isinstance(sizes, tuple | list) or len(sizes) < 2:
+        raise ConfigError(f"sizes must list the inputs and the columns of at least one layer, not {sizes!r}")
+    for index, size in enumerate(sizes):
+        _check_range(f"sizes[{index}]", size, 1, 65_535)
+    return tuple(sizes)
+
+
+def _checked_gate(gate: object) -> Gate:
+    try:
+        return Gate(gate)  # type: ignore[arg-type]
+    except ValueError:
+        raise ConfigError(f"gate must be one of {', '.join(Gate)}, not {gate!r}") from None
+
+
+PRESETS = {
+    "tiny": Config(sizes=(64, 12, 10), lanes=5, epochs=3),
+    "digits": Config(sizes=(64, 128, 10)),
+    "mnist": Config(sizes=(784, 256, 10)),
+}

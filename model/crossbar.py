@@ -1,0 +1,110 @@
+"""The crossbar port, the one way to an array of weights, and its integer implementation (section 6)."""
+
+from math import isqrt
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .philox import WEIGHT_PURPOSE, philox
+
+Weights = NDArray[np.int32]
+
+
+class Address(NamedTuple):
+    """Which operation this is; an array with noise draws it from here.
+
+    Attributes
+    ----------
+    sample : int
+        Samples trained before this one, or passes made before this one in an inference call.
+    layer : int
+        1 to L.
+    training : bool
+        Whether the operation belongs to a training sample.
+    comparison : int
+        Number of a comparison among those of one held read.
+    """
+
+    sample: int
+    layer: int
+    training: bool
+    comparison: int = 0
+
+
+class Crossbar(Protocol):
+    """What the learning machine may ask of a layer's array; it answers with comparator decisions."""
+
+    rows: int
+    columns: int
+
+    def read_forward(self, address: Address, rows: NDArray[np.int64]) -> None:
+        """Hold z_j, the sum over the active `rows`, for every column j."""
+
+    def read_backward(self, address: Address, signs: NDArray[np.int8], rows: NDArray[np.int64]) -> None:
+        """Hold s_i, the sum over columns weighted by `signs` (columns,), for each of `rows`."""
+
+    def compare(self, address: Address, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Decide [held > code] strictly, line by line; repeatable while the read is held."""
+
+    def pulse(self, address: Address, rows: NDArray[np.int64], signs: NDArray[np.int8]) -> None:
+        """Move the weights of `rows` by one step along `signs` (columns,), saturating."""
+
+    def load(self, weights: Weights) -> None:
+        """Write all weights, shape (rows, columns), in LSBs."""
+
+    def dump(self) -> Weights:
+        """Read all weights, shape (rows, columns), in LSBs."""
+
+
+class IntegerCrossbar:
+    """A crossbar of exact integers.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Bias row included.
+    weight_max : int
+        Weights saturate at +-weight_max LSBs.
+    """
+
+    def __init__(self, rows: int, columns: int, weight_max: int) -> None:
+        self.rows = rows
+        self.columns = columns
+        self.weight_max = weight_max
+        self._weights = np.zeros((rows, columns), dtype=np.int32)
+        self._held: NDArray[np.int64] = np.zeros(columns, dtype=np.int64)
+
+    def read_forward(self, address: Address, rows: NDArray[np.int64]) -> None:
+        self._held = self._weights[rows].sum(axis=0, dtype=np.int64)
+
+    def read_backward(self, address: Address, signs: NDArray[np.int8], rows: NDArray[np.int64]) -> None:
+        self._held = np.matmul(self._weights[rows], signs, dtype=np.int64)
+
+    def compare(self, address: Address, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return self._held > codes
+
+    def pulse(self, address: Address, rows: NDArray[np.int64], signs: NDArray[np.int8]) -> None:
+        moved = self._weights[rows] + signs
+        self._weights[rows] = np.clip(moved, -self.weight_max, self.weight_max)
+
+    def load(self, weights: Weights) -> None:
+        self._weights[:] = weights
+
+    def dump(self) -> Weights:
+        return self._weights.copy()
+
+
+def initial_weights(master: int, layer: int, rows: int, columns: int, scale: int, weight_max: int) -> Weights:
+    """Uniform initial weights of `layer` (1 to L), shape (rows, columns), in LSBs."""
+    bound = min(_initial_bound(layer, rows - 1, scale), weight_max)
+    blocks = np.arange(-(-rows * columns // 4))
+    words = philox(master, blocks, 0, layer, WEIGHT_PURPOSE).reshape(-1)[: rows * columns]
+    uniform = (words * np.uint64(2 * bound + 1) >> np.uint64(32)).astype(np.int32)
+    return (uniform - np.int32(bound)).reshape(rows, columns)
+
+
+def _initial_bound(layer: int, fan_in: int, scale: int) -> int:
+    """floor(scale / sqrt(c * fan_in)) with c = 0.15 for the first layer and 0.5 after it, in whole numbers."""
+    square = 20 * scale**2 // (3 * fan_in) if layer == 1 else 2 * scale**2 // fan_in
+    return isqrt(square)
