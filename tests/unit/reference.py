@@ -1,0 +1,227 @@
+"""A second golden model, written from docs/specification.md alone: whole numbers and loops, slow and obvious."""
+
+from functools import cache
+from math import isqrt
+
+FRACTION = 128
+GENERATOR_SEEDS, INITIAL_WEIGHTS, SHUFFLES = 0, 1, 2
+INPUT, FIRE, GATE, THIN = 0, 1, 2, 3
+TRAINING, INFERENCE = 0, 1
+
+
+def philox(seed, counter):
+    """Section 3: the four words of Philox4x32-10."""
+    x0, x1, x2, x3 = counter
+    k0, k1 = seed % 2**32, seed // 2**32
+    for _ in range(10):
+        product0, product1 = 0xD2511F53 * x0, 0xCD9E8D57 * x2
+        x0, x1 = product1 // 2**32 ^ x1 ^ k0, product1 % 2**32
+        x2, x3 = product0 // 2**32 ^ x3 ^ k1, product0 % 2**32
+        k0, k1 = (k0 + 0x9E3779B9) % 2**32, (k1 + 0xBB67AE85) % 2**32
+    return x0, x1, x2, x3
+
+
+class Lfsr:
+    """Section 4: one generator, shifted bit by bit."""
+
+    def __init__(self, state):
+        self.state = state
+
+    def shift(self):
+        odd = self.state % 2
+        self.state //= 2
+        if odd:
+            self.state ^= 0x80200003
+
+    def lines(self, count):
+        """The bytes of one operation over `count` lines."""
+        drawn = []
+        for line in range(count):
+            if line % 4 == 0:
+                for _ in range(32):
+                    self.shift()
+            drawn.append(self.state // 256 ** (line % 4) % 256)
+        return drawn
+
+
+def generator_seed(seed, number, bank, layer):
+    """Section 4: where a generator starts."""
+    first = philox(seed, (number, bank, layer, GENERATOR_SEEDS))[0]
+    return 0x80200003 if first == 0 else first
+
+
+def fire_table(scale):
+    """Section 5: ln(u / (1 - u)) is 2 artanh((2r - 255) / 256)."""
+    return [(1 if r > 127 else -1) * _rounded(2 * scale * atanh) for r, atanh in enumerate(_fire_logarithms())]
+
+
+def window_table(scale):
+    """Section 5: arcosh(1 / sqrt(u)) is artanh(sqrt(1 - u))."""
+    return [_rounded(4 * scale * atanh) for atanh in _window_logarithms()]
+
+
+def initial_weights(seed, layer, rows, columns, scale, weight_max):
+    """Section 6: the weights at power-up, a list of rows."""
+    fan_in = rows - 1
+    bound = 0
+    while bound < weight_max and _within_initial_bound(layer, fan_in, scale, bound + 1):
+        bound += 1
+    weights = []
+    for row in range(rows):
+        weights.append([])
+        for column in range(columns):
+            index = row * columns + column
+            word = philox(seed, (index // 4, 0, layer, INITIAL_WEIGHTS))[index % 4]
+            weights[-1].append(word * (2 * bound + 1) // 2**32 - bound)
+    return weights
+
+
+def sample_order(seed, epoch, samples):
+    """Section 9: the order of the samples in an epoch."""
+    keys = []
+    for index in range(samples):
+        w0, w1, _, _ = philox(seed, (index, epoch, 0, SHUFFLES))
+        keys.append((w0 * 2**32 + w1, index))
+    return [index for _, index in sorted(keys)]
+
+
+class Machine:
+    """Sections 6 to 8: the whole machine; list index l - 1 is layer l."""
+
+    def __init__(self, config):
+        self.seed, self.sizes, self.gate, self.scale = config.seed, config.sizes, str(config.gate), config.scale
+        self.layers = len(self.sizes) - 1
+        self.weight_max = 2 ** (config.weight_bits - 1) - 1
+        self.thresholds, self.windows = fire_table(self.scale), window_table(self.scale)
+        if self.gate == "fixed_window":
+            self.windows = [4 * self.scale] * 256
+        self.weights = [
+            initial_weights(self.seed, layer, self.sizes[layer - 1] + 1, self.sizes[layer], self.scale, self.weight_max)
+            for layer in range(1, self.layers + 1)
+        ]
+        self.generators = {}
+        for layer in range(1, self.layers + 1):
+            if layer == 1:
+                self._add_generator(INPUT, TRAINING, layer)
+            self._add_generator(FIRE, TRAINING, layer)
+            if layer < self.layers and self.gate != "fixed_window":
+                self._add_generator(GATE, TRAINING, layer)
+            self._add_generator(THIN, TRAINING, layer)
+        self._reseed_inference()
+
+    def states(self):
+        """States of the training generators, by layer and generator number."""
+        return [lfsr.state for (_, _, bank), lfsr in self.generators.items() if bank == TRAINING]
+
+    def train(self, features, label, k):
+        """Section 7: train a sample and return what each layer did."""
+        rows, sums, fired = self._forward(features, TRAINING)
+        signs = [[0] * columns for columns in self.sizes[1:]]
+        gates, sensed, pulsed = ([[] for _ in fired] for _ in range(3))
+        for output in range(self.sizes[-1]):
+            signs[-1][output] = (1 if output == label else 0) - fired[-1][output]
+        if any(signs[-1]):
+            for layer in range(1, self.layers):
+                gates[layer - 1] = self._gates(layer, sums[layer - 1])
+            for layer in range(self.layers - 1, 0, -1):
+                if any(signs[layer]):
+                    for row in range(self.sizes[layer]):
+                        if gates[layer - 1][row]:
+                            sensed[layer - 1].append(row)
+                            s = sum(w * d for w, d in zip(self.weights[layer][row], signs[layer], strict=True))
+                            signs[layer - 1][row] = 0 if s == 0 else s // abs(s)
+            for layer in range(1, self.layers + 1):
+                pulsed[layer - 1] = self._update(layer, rows[layer - 1], signs[layer - 1], k)
+        return [
+            {"rows": r, "fired": f, "gates": g, "sensed": b, "signs": d, "pulsed": p}
+            for r, f, g, b, d, p in zip(rows, fired, gates, sensed, signs, pulsed, strict=True)
+        ]
+
+    def votes(self, samples, passes):
+        """Section 8: the votes of a call."""
+        self._reseed_inference()
+        votes = []
+        for features in samples:
+            fired = [self._forward(features, INFERENCE)[2][-1] for _ in range(passes)]
+            votes.append([sum(bits) for bits in zip(*fired, strict=True)])
+        return votes
+
+    def _forward(self, features, bank):
+        drawn = self._draw(INPUT, bank, 1, self.sizes[0])
+        active = [1 if x > r else 0 for x, r in zip(features, drawn, strict=True)]
+        rows, sums, fired = [], [], []
+        for layer in range(1, self.layers + 1):
+            columns = range(self.sizes[layer])
+            rows.append([row for row, bit in enumerate([*active, 1]) if bit])
+            sums.append([sum(self.weights[layer - 1][row][j] for row in rows[-1]) for j in columns])
+            drawn = self._draw(FIRE, bank, layer, len(columns))
+            active = [1 if sums[-1][j] > self.thresholds[drawn[j]] else 0 for j in columns]
+            fired.append(active)
+        return rows, sums, fired
+
+    def _gates(self, layer, sums):
+        columns = range(self.sizes[layer])
+        if self.gate == "fixed_window":
+            return [1 if abs(sums[j]) < 4 * self.scale else 0 for j in columns]
+        first = self._draw(GATE, TRAINING, layer, len(columns))
+        if self.gate == "random_window":
+            return [1 if abs(sums[j]) < self.windows[first[j]] else 0 for j in columns]
+        second = self._draw(GATE, TRAINING, layer, len(columns))
+        return [
+            1 if (sums[j] > self.thresholds[first[j]]) != (sums[j] > self.thresholds[second[j]]) else 0 for j in columns
+        ]
+
+    def _update(self, layer, rows, signs, k):
+        if k > 0:
+            drawn = self._draw(THIN, TRAINING, layer, self.sizes[layer - 1] + 1)
+            rows = [row for row in rows if drawn[row] % 2**k == 0]
+        if not any(signs):
+            return []
+        for row in rows:
+            for column, sign in enumerate(signs):
+                moved = self.weights[layer - 1][row][column] + sign
+                if -self.weight_max <= moved <= self.weight_max:
+                    self.weights[layer - 1][row][column] = moved
+        return rows
+
+    def _draw(self, number, bank, layer, lines):
+        return self.generators[layer, number, bank].lines(lines)
+
+    def _add_generator(self, number, bank, layer):
+        self.generators[layer, number, bank] = Lfsr(generator_seed(self.seed, number, bank, layer))
+
+    def _reseed_inference(self):
+        self._add_generator(INPUT, INFERENCE, 1)
+        for layer in range(1, self.layers + 1):
+            self._add_generator(FIRE, INFERENCE, layer)
+
+
+def _within_initial_bound(layer, fan_in, scale, bound):
+    if layer == 1:
+        return 15 * fan_in * bound**2 <= 100 * scale**2
+    return 5 * fan_in * bound**2 <= 10 * scale**2
+
+
+@cache
+def _fire_logarithms():
+    return [_atanh(abs(2 * r - 255) * 2**FRACTION // 256) for r in range(256)]
+
+
+@cache
+def _window_logarithms():
+    return [_atanh(isqrt((511 - 2 * r) * 2 ** (2 * FRACTION) // 512)) for r in range(256)]
+
+
+def _atanh(x):
+    """x + x^3/3 + x^5/5 + ..., of a fixed-point number of FRACTION fractional bits."""
+    square = x * x >> FRACTION
+    total, power, order = 0, x, 1
+    while power:
+        total += power // order
+        power = power * square >> FRACTION
+        order += 2
+    return total
+
+
+def _rounded(fixed):
+    return (fixed + 2 ** (FRACTION - 1)) >> FRACTION
