@@ -236,6 +236,20 @@ def test_every_comparison_has_an_address_of_its_own(gate):
     assert len(set(reads)) == len(reads)
 
 
+def test_nothing_is_read_backward_along_signs_that_are_all_zero():
+    config = machine((3, 2, 4, 1, 5), weight_bits=2)
+    driven = []
+
+    class Recorder(IntegerCrossbar):
+        def read_backward(self, address, signs, rows):
+            driven.append(bool(signs.any()))
+            super().read_backward(address, signs, rows)
+
+    _, traces = trained(config, samples_of(config, 24), Trainer(config, Recorder))
+    assert any(trace.has_error and not trace.layers[1].signs.any() for trace in traces)
+    assert set(driven) == {True}
+
+
 @pytest.mark.parametrize("done", [0, 1, 7])
 @pytest.mark.parametrize("gate", Gate)
 def test_a_restored_trainer_continues_bit_for_bit(gate, done):
