@@ -1,0 +1,271 @@
+"""The crossbar port and the integer crossbar in block RAM: the twin of ``model/crossbar.py``."""
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, enum, memory, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from .pulse import SaturatingStep
+from .read import BackwardRead, CompareRequest, CompareResponse, ForwardRead, Sensed
+
+
+class Operation(enum.Enum, shape=3):
+    """What a crossbar can be asked to do with a row."""
+
+    DRIVE = 0
+    SENSE = 1
+    PULSE = 2
+    LOAD = 3
+    DUMP = 4
+
+
+class CrossbarPort(wiring.Signature):
+    """The one way to an array of weights, from the side that asks.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Bias row included.
+    folds, lanes : int
+        Column = fold * lanes + lane.
+    groups, tables : int
+        Lines are compared `tables` at a time, in `groups` groups.
+    weight_bits, reference_bits : int
+        Widths of weights and reference codes, signed.
+
+    Members
+    -------
+    operation : Out(stream)
+        `operation` on `row`. DRIVE collects the active rows of a forward read, a whole list for each fold, ended by the
+        bias row; SENSE reads the row backward; PULSE moves its weights along `signs`; LOAD writes `weight` at `row`,
+        `fold`, `lane`; DUMP reads there.
+    signs : Out(ArrayLayout(signed(2), folds * lanes))
+        What drives the columns in SENSE and PULSE; steady while the array is not idle.
+    clear : Out(1)
+        Forget the held forward read, at the next edge.
+    request : Out(stream)
+        Compare the held z of the lines of `group` with the codes `lower` and, where `pair` is set, with ~lower
+        (that is -lower - 1: the upper end of a window). Not ready before these lines are held.
+    response : In(stream)
+        For each request in order: `above` and `beyond`, one bit a line: [z > lower] and [z > ~lower].
+    sensed : In(StructLayout)
+        `valid` for a cycle with the answer to a SENSE of `row`: [s > 0] and [s > -1].
+    dumped : In(StructLayout)
+        `valid` for a cycle with the answer to a DUMP.
+    written : In(StructLayout)
+        For observation: `valid` in the cycle in which the pulsed weights of `row` and `fold` are written.
+    idle : In(1)
+        No operation is under way.
+    """
+
+    def __init__(
+        self,
+        *,
+        rows: int,
+        columns: int,
+        folds: int,
+        lanes: int,
+        groups: int,
+        tables: int,
+        weight_bits: int,
+        reference_bits: int,
+    ) -> None:
+        row, fold, lane = (range(max(size, 2)) for size in (rows, folds, lanes))
+        weight = signed(weight_bits)
+        super().__init__(
+            {
+                "operation": Out(
+                    stream.Signature(
+                        data.StructLayout(
+                            {"operation": Operation, "row": row, "fold": fold, "lane": lane, "weight": weight}
+                        )
+                    )
+                ),
+                "signs": Out(data.ArrayLayout(signed(2), folds * lanes)),
+                "clear": Out(1),
+                "request": Out(stream.Signature(CompareRequest(groups, tables, reference_bits))),
+                "response": In(stream.Signature(CompareResponse(groups, tables))),
+                "sensed": In(Sensed(rows)),
+                "dumped": In(data.StructLayout({"valid": 1, "weight": weight})),
+                "written": In(
+                    data.StructLayout(
+                        {"valid": 1, "row": row, "fold": fold, "weights": data.ArrayLayout(weight, lanes)}
+                    )
+                ),
+                "idle": In(1),
+            }
+        )
+
+
+class IntegerCrossbar(wiring.Component):
+    """A crossbar of exact integers in block RAM, `lanes` columns in a word.
+
+    Parameters
+    ----------
+    rows, columns, folds, lanes, groups, tables, weight_bits, reference_bits : int
+        As in `CrossbarPort`.
+    groups_per_fold : int
+        Groups of lines in a full fold.
+    read_bits, sense_bits : int
+        Widths of z and s, signed.
+    weights : list of list of int
+        Power-up weights, row by row.
+    backward : bool
+        Whether SENSE is needed; without it the adder tree is left out.
+
+    Members
+    -------
+    port : In(CrossbarPort)
+
+    Latency
+    -------
+    An operation a cycle; SENSE and PULSE take one for each fold. Then as in `ForwardRead` and `BackwardRead`.
+    """
+
+    def __init__(
+        self,
+        *,
+        rows: int,
+        columns: int,
+        folds: int,
+        lanes: int,
+        groups: int,
+        groups_per_fold: int,
+        tables: int,
+        weight_bits: int,
+        reference_bits: int,
+        read_bits: int,
+        sense_bits: int,
+        weights: list[list[int]],
+        backward: bool,
+    ) -> None:
+        self._rows = rows
+        self._columns = columns
+        self._folds = folds
+        self._lanes = lanes
+        self._groups = groups
+        self._groups_per_fold = groups_per_fold
+        self._tables = tables
+        self._weight_bits = weight_bits
+        self._reference_bits = reference_bits
+        self._read_bits = read_bits
+        self._sense_bits = sense_bits
+        self._weights = weights
+        self._backward = backward
+        super().__init__(
+            {
+                "port": In(
+                    CrossbarPort(
+                        rows=rows,
+                        columns=columns,
+                        folds=folds,
+                        lanes=lanes,
+                        groups=groups,
+                        tables=tables,
+                        weight_bits=weight_bits,
+                        reference_bits=reference_bits,
+                    )
+                )
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        port = self.port
+        word = data.ArrayLayout(signed(self._weight_bits), self._lanes)
+        m.submodules.weights = weights = memory.Memory(shape=word, depth=self._rows * self._folds, init=self._words())
+        read_port = weights.read_port()
+        write_port = weights.write_port(granularity=1)
+        m.submodules.forward_read = forward_read = ForwardRead(
+            lanes=self._lanes,
+            groups=self._groups,
+            groups_per_fold=self._groups_per_fold,
+            tables=self._tables,
+            weight_bits=self._weight_bits,
+            reference_bits=self._reference_bits,
+            read_bits=self._read_bits,
+        )
+        m.submodules.step = step = SaturatingStep(lanes=self._lanes, weight_bits=self._weight_bits)
+
+        # Address: the word that an operation reads.
+        fetched = Signal(port.operation.p.shape())
+        fetched_valid = Signal()
+        fetched_fold = Signal.like(port.operation.p.fold)
+        fetched_last_fold = Signal()
+        driving = port.operation.p.operation == Operation.DRIVE
+        each_fold = (port.operation.p.operation == Operation.SENSE) | (port.operation.p.operation == Operation.PULSE)
+        bias_row = self._rows - 1
+        drive_ends = fetched_valid & (fetched.operation == Operation.DRIVE) & (fetched.row == bias_row)
+        drive_fold = Signal.like(fetched_fold)
+        inner_fold = Signal.like(fetched_fold)
+        fold = Signal.like(fetched_fold)
+        accept = Signal()
+        last_fold = Signal()
+        m.d.comb += [
+            fold.eq(Mux(driving, drive_fold, Mux(each_fold, inner_fold, port.operation.p.fold))),
+            last_fold.eq(~each_fold | (inner_fold == self._folds - 1)),
+            accept.eq(port.operation.valid & ~(driving & (forward_read.busy | drive_ends))),
+            port.operation.ready.eq(accept & last_fold),
+            read_port.addr.eq(Array(index * self._rows for index in range(self._folds))[fold] + port.operation.p.row),
+            read_port.en.eq(accept),
+        ]
+        m.d.sync += fetched_valid.eq(accept)
+        with m.If(accept):
+            m.d.sync += [fetched.eq(port.operation.p), fetched_fold.eq(fold), fetched_last_fold.eq(last_fold)]
+            with m.If(each_fold):
+                m.d.sync += inner_fold.eq(Mux(last_fold, 0, inner_fold + 1))
+            with m.If(driving & (port.operation.p.row == bias_row)):
+                m.d.sync += drive_fold.eq(Mux(drive_fold == self._folds - 1, 0, drive_fold + 1))
+
+        # Data: what happens to the word.
+        signs = Signal(data.ArrayLayout(signed(2), self._lanes))
+        m.d.comb += [
+            signs.eq(port.signs.as_value().word_select(fetched_fold, 2 * self._lanes)),
+            forward_read.word.eq(read_port.data),
+            forward_read.valid.eq(fetched_valid & (fetched.operation == Operation.DRIVE)),
+            forward_read.last.eq(fetched.row == bias_row),
+            forward_read.clear.eq(port.clear),
+            step.word.eq(read_port.data),
+            step.signs.eq(signs),
+            write_port.addr.eq(Array(index * self._rows for index in range(self._folds))[fetched_fold] + fetched.row),
+            port.dumped.valid.eq(fetched_valid & (fetched.operation == Operation.DUMP)),
+            port.dumped.weight.eq(Array(read_port.data)[fetched.lane]),
+        ]
+        connect(m, flipped(port.request), forward_read.request)
+        connect(m, forward_read.response, flipped(port.response))
+        with m.If(fetched_valid & (fetched.operation == Operation.PULSE)):
+            m.d.comb += [
+                write_port.data.eq(step.stepped),
+                write_port.en.eq(step.moves),
+                port.written.valid.eq(1),
+                port.written.row.eq(fetched.row),
+                port.written.fold.eq(fetched_fold),
+                port.written.weights.eq(step.stepped),
+            ]
+        with m.Elif(fetched_valid & (fetched.operation == Operation.LOAD)):
+            m.d.comb += [
+                write_port.data.eq(Cat(fetched.weight for _ in range(self._lanes))),
+                write_port.en.eq(1 << fetched.lane),
+            ]
+
+        busy = forward_read.busy
+        if self._backward:
+            m.submodules.backward_read = backward_read = BackwardRead(
+                rows=self._rows, lanes=self._lanes, weight_bits=self._weight_bits, sense_bits=self._sense_bits
+            )
+            m.d.comb += [
+                backward_read.word.eq(read_port.data),
+                backward_read.signs.eq(signs),
+                backward_read.valid.eq(fetched_valid & (fetched.operation == Operation.SENSE)),
+                backward_read.row.eq(fetched.row),
+                backward_read.last.eq(fetched_last_fold),
+                port.sensed.eq(backward_read.sensed),
+            ]
+            busy = busy | backward_read.busy
+        m.d.comb += port.idle.eq(~fetched_valid & ~busy)
+        return m
+
+    def _words(self) -> list[list[int]]:
+        """Power-up words: fold after fold, row after row."""
+        padding = [0] * (self._folds * self._lanes - self._columns)
+        starts = range(0, self._folds * self._lanes, self._lanes)
+        return [[*row, *padding][start : start + self._lanes] for start in starts for row in self._weights]

@@ -1,0 +1,182 @@
+"""Row events: activity as addresses, so that work is proportional to active rows."""
+
+from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+
+class LineGroup(data.StructLayout):
+    """Bits of a group of neighbouring lines.
+
+    Members
+    -------
+    group : range(groups)
+        Lines group * size to group * size + size - 1.
+    last : 1
+        Whether it is the last group of the operation.
+    bits : size
+        One bit a line; lines beyond the last are 0.
+    """
+
+    def __init__(self, groups: int, size: int) -> None:
+        super().__init__({"group": range(max(groups, 2)), "last": 1, "bits": size})
+
+
+class RowEvents(wiring.Component):
+    """Turns groups of bits into the addresses of the lines that are 1, ascending, ended by the bias row.
+
+    Parameters
+    ----------
+    lines : int
+        Number of lines; also the address of the bias row.
+    size : int
+        Lines in a group.
+
+    Members
+    -------
+    groups : In(stream of LineGroup)
+    events : Out(stream of range(lines + 1))
+
+    Latency
+    -------
+    One cycle from a group to its first event. A group with b lines at 1 takes max(1, b) cycles, the bias row one more.
+    """
+
+    def __init__(self, lines: int, size: int) -> None:
+        self._lines = lines
+        self._size = size
+        super().__init__(
+            {
+                "groups": In(stream.Signature(LineGroup(-(-lines // size), size))),
+                "events": Out(stream.Signature(range(lines + 1))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        pending = Signal(self._size)
+        group = Signal.like(self.groups.p.group)
+        bias = Signal()
+        lowest = Signal(self._size)
+        line = Signal(range(self._size))
+        m.d.comb += lowest.eq(pending & -pending)
+        for position in range(self._size):
+            with m.If(lowest[position]):
+                m.d.comb += line.eq(position)
+        rest = Signal(self._size)
+        taken = Signal()
+        m.d.comb += [
+            self.events.valid.eq(pending.any() | bias),
+            self.events.p.eq(Mux(pending.any(), group * self._size + line, self._lines)),
+            taken.eq(self.events.ready & pending.any()),
+            rest.eq(Mux(taken, pending ^ lowest, pending)),
+            self.groups.ready.eq(~bias & ~rest.any()),
+        ]
+        m.d.sync += pending.eq(rest)
+        with m.If(self.events.ready & ~pending.any()):
+            m.d.sync += bias.eq(0)
+        with m.If(self.groups.valid & self.groups.ready):
+            m.d.sync += [
+                pending.eq(self.groups.p.bits),
+                group.eq(self.groups.p.group),
+                bias.eq(self.groups.p.last),
+            ]
+        return m
+
+
+class EventList(wiring.Component):
+    """Keeps the row events of a read, so that they can be replayed for every fold and for the update.
+
+    A list is complete once it holds the bias row; a replay may start earlier and follows the writer.
+
+    Parameters
+    ----------
+    rows : int
+        Number of row addresses; the largest one, the bias row, ends a list.
+    banks : int
+        1, or 2 to write the next list while one is replayed.
+
+    Members
+    -------
+    write : In(stream of range(rows))
+        Not ready while every bank holds a complete list.
+    replay : In(1)
+        Start to replay the oldest list from its beginning, at the next edge.
+    events : Out(stream of range(rows))
+        The replay; it ends after the bias row.
+    release : In(1)
+        Forget the oldest list, if it is complete.
+    complete : Out(1)
+        Whether the oldest list is complete.
+    read_bank, write_bank : Out(1)
+        Bank of the oldest list; bank being written.
+
+    Latency
+    -------
+    Two cycles from write or replay to the first event, then an event a cycle.
+    """
+
+    def __init__(self, rows: int, banks: int = 1) -> None:
+        self._rows = rows
+        self._banks = banks
+        super().__init__(
+            {
+                "write": In(stream.Signature(range(rows))),
+                "replay": In(1),
+                "events": Out(stream.Signature(range(rows))),
+                "release": In(1),
+                "complete": Out(1),
+                "read_bank": Out(1),
+                "write_bank": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        size = 1 << (self._rows - 1).bit_length()
+        m.submodules.rows = rows = memory.Memory(shape=range(self._rows), depth=size * self._banks, init=[])
+        write_port = rows.write_port()
+        read_port = rows.read_port()
+
+        counts = Array(Signal(range(self._rows + 1), name=f"count{bank}") for bank in range(self._banks))
+        complete = Array(Signal(name=f"complete{bank}") for bank in range(self._banks))
+        bias_row = self._rows - 1
+        m.d.comb += [
+            self.write.ready.eq(~complete[self.write_bank]),
+            write_port.addr.eq(self.write_bank * size + counts[self.write_bank]),
+            write_port.data.eq(self.write.p),
+            write_port.en.eq(self.write.valid & self.write.ready),
+        ]
+        with m.If(write_port.en):
+            m.d.sync += counts[self.write_bank].eq(counts[self.write_bank] + 1)
+            with m.If(self.write.p == bias_row):
+                m.d.sync += complete[self.write_bank].eq(1)
+                if self._banks > 1:
+                    m.d.sync += self.write_bank.eq(~self.write_bank)
+
+        position = Signal(range(self._rows + 1))
+        replaying = Signal()
+        advance = Signal()
+        m.d.comb += [
+            self.events.p.eq(read_port.data),
+            advance.eq(~self.events.valid | self.events.ready),
+            read_port.addr.eq(self.read_bank * size + position),
+            read_port.en.eq(advance),
+            self.complete.eq(complete[self.read_bank]),
+        ]
+        with m.If(advance):
+            fetched = Signal()
+            m.d.comb += fetched.eq(replaying & (position < counts[self.read_bank]))
+            m.d.sync += self.events.valid.eq(fetched)
+            with m.If(fetched):
+                m.d.sync += position.eq(position + 1)
+        with m.If(self.complete & (position == counts[self.read_bank])):
+            m.d.sync += replaying.eq(0)
+        with m.If(self.replay):
+            m.d.sync += [replaying.eq(1), position.eq(0), self.events.valid.eq(0)]
+
+        with m.If(self.release & self.complete):
+            m.d.sync += [complete[self.read_bank].eq(0), counts[self.read_bank].eq(0), replaying.eq(0)]
+            if self._banks > 1:
+                m.d.sync += self.read_bank.eq(~self.read_bank)
+        return m

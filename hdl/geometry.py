@@ -1,0 +1,68 @@
+"""How a layer is folded onto lanes, and how wide its words are."""
+
+from dataclasses import dataclass
+from math import gcd
+from typing import Self
+
+from ..model.config import Config
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """Plain numbers of one layer, derived once from the configuration.
+
+    Attributes
+    ----------
+    rows, columns : int
+        Of the crossbar, bias row included.
+    lanes : int
+        Columns processed at a time.
+    folds : int
+        Contiguous ascending groups of `lanes` columns; the last may be short.
+    tables : int
+        Lines compared per cycle.
+    groups : int
+        Groups of `tables` lines in all columns; the last may be short.
+    groups_per_fold : int
+        Groups of `tables` lines in a full fold.
+    weight_bits : int
+        Width of a signed weight.
+    read_bits : int
+        Width of a signed pre-activation: weight_max times `rows`.
+    sense_bits : int
+        Width of a signed backward sum: weight_max times `columns`.
+    """
+
+    rows: int
+    columns: int
+    lanes: int
+    folds: int
+    tables: int
+    groups: int
+    groups_per_fold: int
+    weight_bits: int
+    read_bits: int
+    sense_bits: int
+
+    @classmethod
+    def of(cls, config: Config, layer: int) -> Self:
+        """Geometry of `layer` (1 to L).
+
+        The tables of a layer never straddle a fold: a folded layer uses gcd(tables, lanes) of them.
+        """
+        rows, columns = config.rows(layer), config.columns(layer)
+        lanes = min(config.lanes or columns, columns)
+        folds = -(-columns // lanes)
+        tables = gcd(config.tables, lanes) if folds > 1 else min(config.tables, 1 << (columns - 1).bit_length())
+        return cls(
+            rows=rows,
+            columns=columns,
+            lanes=lanes,
+            folds=folds,
+            tables=tables,
+            groups=-(-columns // tables),
+            groups_per_fold=-(-lanes // tables),
+            weight_bits=config.weight_bits,
+            read_bits=(config.weight_max * rows).bit_length() + 1,
+            sense_bits=(config.weight_max * columns).bit_length() + 1,
+        )

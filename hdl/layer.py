@@ -1,0 +1,406 @@
+"""One layer of the machine, and the order in which its parts work: the twin of ``model/layer.py``."""
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from ..model import tables
+from ..model.config import Config
+from ..model.crossbar import Weights
+from ..model.lfsr import Bank, Generator, seed
+from .crossbar import IntegerCrossbar, Operation
+from .error import OutputError, sensed_sign
+from .events import EventList, LineGroup, RowEvents
+from .geometry import Geometry
+from .neuron import Neurons
+from .samplers import KeepRows
+
+COUNTER_BITS = 32
+
+
+class LayerTrace(data.StructLayout):
+    """What a layer does, for observation; each part is of the cycle in which its `valid` is 1.
+
+    Members
+    -------
+    event : valid, row
+        A row event is driven forward, for the first fold.
+    fired, gate : valid, group, bits
+        Lines of a group are decided.
+    sensed : valid, row
+        The sign of a row of this crossbar is decided.
+    written : valid, row, fold, weights
+        Weights as pulses leave them.
+    signs : ArrayLayout(signed(2), columns)
+        Signs of the columns, steady at the end of a sample.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        row = range(max(geometry.rows, 2))
+        group = {"valid": 1, "group": range(max(geometry.groups, 2)), "bits": geometry.tables}
+        weights = data.ArrayLayout(signed(geometry.weight_bits), geometry.lanes)
+        super().__init__(
+            {
+                "event": data.StructLayout({"valid": 1, "row": row}),
+                "fired": data.StructLayout(group),
+                "gate": data.StructLayout(group),
+                "sensed": data.StructLayout({"valid": 1, "row": row}),
+                "written": data.StructLayout(
+                    {"valid": 1, "row": row, "fold": range(max(geometry.folds, 2)), "weights": weights}
+                ),
+                "signs": data.ArrayLayout(signed(2), geometry.columns),
+            }
+        )
+
+
+class LayerCounters(data.StructLayout):
+    """Events since reset, of training samples: row events driven forward, rows sensed backward, rows pulsed."""
+
+    def __init__(self) -> None:
+        super().__init__({"row_events": COUNTER_BITS, "row_reads": COUNTER_BITS, "row_pulses": COUNTER_BITS})
+
+
+class LayerAccess(data.StructLayout):
+    """Read or write a weight, or the state of a training generator (`row` is then its number)."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        super().__init__(
+            {
+                "write": 1,
+                "generator": 1,
+                "row": range(max(geometry.rows, len(Generator))),
+                "column": range(max(geometry.columns, 2)),
+                "value": signed(32),
+            }
+        )
+
+
+class Layer(wiring.Component):
+    """A layer around the crossbar port.
+
+    Parameters
+    ----------
+    config : Config
+        The machine.
+    index : int
+        1 to L.
+    weights : ndarray of int32, shape (rows, columns)
+        Power-up weights.
+
+    Members
+    -------
+    rows : In(stream of range(rows))
+        Row events of a forward read.
+    fired : Out(stream)
+        Row events for the next layer; in the output layer, always accepted groups of fired bits.
+    sense, sign : In(stream of range(rows)), Out(StructLayout)
+        Rows to read backward, ended by the bias row, and their signs. Not in the first layer.
+    open_rows, decided : Out(stream of range(columns + 1)), In(StructLayout)
+        The other ends of `sense` and `sign` of the next layer. Not in the output layer.
+    label : In(range(outputs))
+        Class of the sample. Output layer only.
+    access, value : In(stream of LayerAccess), Out(StructLayout)
+        Access to weights and generators while the layer is not busy; a read is answered by `value`.
+    bank : In(1)
+        Bank of the generators of a forward read.
+    exponent : In(3)
+        Thinning exponent k of an update.
+    reseed, start, gate, backward, update, release : In(1)
+        Return the generators of `bank` to their seeds; start a forward read; start to gate it; start to read backward
+        for `sense`; start to update; forget the row events and gates of the sample.
+    busy : Out(1)
+        What was started is not finished. A `start` is seen in the next cycle.
+    any_sign : Out(1)
+        Whether any sign is not 0.
+    trace : Out(LayerTrace)
+    counters : Out(LayerCounters)
+
+    Latency
+    -------
+    See `stochastor.hdl.cycles`.
+    """
+
+    def __init__(self, config: Config, index: int, weights: Weights) -> None:
+        self._config = config
+        self._index = index
+        self._weights = weights
+        self._geometry = geometry = Geometry.of(config, index)
+        self._bias_row = geometry.rows - 1
+        self._first = index == 1
+        self._output = index == config.layers
+        rows = stream.Signature(range(geometry.rows))
+        groups = stream.Signature(LineGroup(geometry.groups, geometry.tables))
+        next_rows = stream.Signature(range(geometry.columns + 1))
+        members = {
+            "rows": In(rows),
+            "fired": Out(groups if self._output else next_rows),
+            "access": In(stream.Signature(LayerAccess(geometry))),
+            "value": Out(data.StructLayout({"valid": 1, "value": signed(32)})),
+            "bank": In(1),
+            "exponent": In(3),
+            "reseed": In(1),
+            "start": In(1),
+            "gate": In(1),
+            "backward": In(1),
+            "update": In(1),
+            "release": In(1),
+            "busy": Out(1),
+            "any_sign": Out(1),
+            "trace": Out(LayerTrace(geometry)),
+            "counters": Out(LayerCounters()),
+        }
+        if not self._first:
+            members |= {"sense": In(rows), "sign": Out(_sign_of(range(geometry.rows)))}
+        if not self._output:
+            members |= {"open_rows": Out(next_rows), "decided": In(_sign_of(range(geometry.columns + 1)))}
+        else:
+            members |= {"label": In(range(max(geometry.columns, 2)))}
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        geometry = self._geometry
+        m.submodules.crossbar = crossbar = self._crossbar()
+        m.submodules.neurons = neurons = self._neurons()
+        m.submodules.row_list = row_list = EventList(geometry.rows, banks=2 if self._first else 1)
+        m.submodules.keep_rows = keep_rows = KeepRows(geometry.rows, self._seeds(Generator.THIN, Bank.TRAIN)[0])
+        connect(m, flipped(self.rows), row_list.write)
+        connect(m, neurons.request, crossbar.port.request)
+        connect(m, crossbar.port.response, neurons.response)
+        signs = Signal(2 * max(geometry.folds * geometry.lanes, geometry.groups * geometry.tables))
+        gating = Signal()
+        fire_ends = Signal()
+        m.d.comb += [
+            row_list.release.eq(self.release),
+            crossbar.port.clear.eq(self.start),
+            crossbar.port.signs.eq(signs),
+            neurons.fire.eq(self.start),
+            neurons.gate.eq(self.gate),
+            keep_rows.exponent.eq(self.exponent),
+            self.any_sign.eq(signs.any()),
+            self.trace.signs.eq(signs),
+        ]
+        with m.If(self.start):
+            m.d.sync += signs.eq(0)
+        if self._output:
+            self._decide_error(m, neurons, signs, fire_ends)
+        else:
+            self._pass_events(m, neurons, signs, fire_ends, gating)
+        self._work(m, crossbar, row_list, keep_rows, fire_ends, gating)
+        self._answer(m, crossbar, neurons, keep_rows)
+        self._observe(m, crossbar, neurons)
+        return m
+
+    def _crossbar(self) -> IntegerCrossbar:
+        geometry = self._geometry
+        return IntegerCrossbar(
+            rows=geometry.rows,
+            columns=geometry.columns,
+            folds=geometry.folds,
+            lanes=geometry.lanes,
+            groups=geometry.groups,
+            groups_per_fold=geometry.groups_per_fold,
+            tables=geometry.tables,
+            weight_bits=geometry.weight_bits,
+            reference_bits=self._config.reference_bits,
+            read_bits=geometry.read_bits,
+            sense_bits=geometry.sense_bits,
+            weights=self._weights.tolist(),
+            backward=not self._first,
+        )
+
+    def _neurons(self) -> Neurons:
+        geometry, config = self._geometry, self._config
+        return Neurons(
+            columns=geometry.columns,
+            groups=geometry.groups,
+            tables=geometry.tables,
+            thresholds=tables.fire_thresholds(config.scale),
+            windows=config.window,
+            gate=None if self._output else config.gate,
+            reference_bits=config.reference_bits,
+            fire_seeds=self._seeds(Generator.FIRE, *Bank),
+            gate_seeds=self._seeds(Generator.GATE, Bank.TRAIN),
+        )
+
+    def _seeds(self, generator: Generator, *banks: Bank) -> tuple[int, ...]:
+        return tuple(seed(self._config.seed, generator, bank, self._index) for bank in banks)
+
+    def _decide_error(self, m: Module, neurons: Neurons, signs: Signal, fire_ends: Signal) -> None:
+        """Output layer: the signs are the error of the fired bits."""
+        geometry = self._geometry
+        m.submodules.output_error = output_error = OutputError(
+            outputs=geometry.columns, groups=geometry.groups, tables=geometry.tables
+        )
+        connect(m, neurons.fired, flipped(self.fired))
+        m.d.comb += [
+            output_error.label.eq(self.label),
+            output_error.fired.eq(neurons.fired.p),
+            fire_ends.eq(neurons.fired.valid & neurons.fired.p.last),
+        ]
+        with m.If(neurons.fired.valid):
+            m.d.sync += signs.word_select(neurons.fired.p.group, 2 * geometry.tables).eq(output_error.signs)
+
+    def _pass_events(self, m: Module, neurons: Neurons, signs: Signal, fire_ends: Signal, gating: Signal) -> None:
+        """Hidden layer: fired lines go on as row events, open gates wait as rows that the next layer senses."""
+        geometry = self._geometry
+        m.submodules.fire_events = fire_events = RowEvents(geometry.columns, geometry.tables)
+        m.submodules.gate_events = gate_events = RowEvents(geometry.columns, geometry.tables)
+        m.submodules.gate_list = gate_list = EventList(geometry.columns + 1)
+        connect(m, neurons.fired, fire_events.groups)
+        connect(m, fire_events.events, flipped(self.fired))
+        connect(m, neurons.gates, gate_events.groups)
+        connect(m, gate_events.events, gate_list.write)
+        connect(m, gate_list.events, flipped(self.open_rows))
+        m.d.comb += [
+            fire_ends.eq(self.fired.valid & self.fired.ready & (self.fired.p == geometry.columns)),
+            gate_list.replay.eq(self.gate),
+            gate_list.release.eq(self.release),
+        ]
+        with m.If(self.gate):
+            m.d.sync += gating.eq(1)
+        with m.Elif(gate_list.complete):
+            m.d.sync += gating.eq(0)
+        with m.If(self.decided.valid):
+            m.d.sync += signs.word_select(self.decided.row, 2).eq(self.decided.sign)
+
+    def _work(
+        self,
+        m: Module,
+        crossbar: IntegerCrossbar,
+        row_list: EventList,
+        keep_rows: KeepRows,
+        fire_ends: Signal,
+        gating: Signal,
+    ) -> None:
+        """Feed the crossbar with operations, phase after phase."""
+        with m.FSM(name="phase") as phase:
+            with m.State("IDLE"):
+                self._serve_weights(m, crossbar)
+                with m.If(self.start):
+                    m.d.comb += row_list.replay.eq(1)
+                    m.next = "FORWARD"
+                if not self._first:
+                    with m.If(self.backward):
+                        m.next = "BACKWARD"
+                with m.If(self.update & (self.any_sign | (self.exponent != 0))):
+                    m.d.comb += row_list.replay.eq(1)
+                    m.next = "UPDATE"
+            with m.State("FORWARD"):
+                self._drive(m, crossbar, row_list)
+                with m.If(fire_ends):
+                    m.next = "IDLE"
+            if not self._first:
+                with m.State("BACKWARD"):
+                    self._sense(m, crossbar)
+                    with m.If(self.sense.valid & (self.sense.p == self._bias_row)):
+                        m.next = "SETTLE"
+            with m.State("UPDATE"):
+                self._pulse(m, crossbar, row_list, keep_rows)
+                with m.If(keep_rows.kept.valid & keep_rows.kept.ready & (keep_rows.kept.p.row == self._bias_row)):
+                    m.next = "SETTLE"
+            with m.State("SETTLE"), m.If(crossbar.port.idle):
+                m.next = "IDLE"
+            m.d.comb += self.busy.eq(~phase.ongoing("IDLE") | gating)
+
+    def _drive(self, m: Module, crossbar: IntegerCrossbar, row_list: EventList) -> None:
+        """Drive all row events forward, once for each fold."""
+        operation = crossbar.port.operation
+        fold = Signal.like(operation.p.fold)
+        accepted = operation.valid & operation.ready
+        m.d.comb += [
+            operation.valid.eq(row_list.events.valid),
+            operation.p.operation.eq(Operation.DRIVE),
+            operation.p.row.eq(row_list.events.p),
+            row_list.events.ready.eq(operation.ready),
+            self.trace.event.valid.eq(accepted & (fold == 0)),
+            self.trace.event.row.eq(row_list.events.p),
+        ]
+        with m.If(accepted & (operation.p.row == self._bias_row)):
+            m.d.comb += row_list.replay.eq(fold != self._geometry.folds - 1)
+            m.d.sync += fold.eq(Mux(row_list.replay, fold + 1, 0))
+
+    def _sense(self, m: Module, crossbar: IntegerCrossbar) -> None:
+        """Read rows backward; the bias row only ends them."""
+        operation = crossbar.port.operation
+        bias = self.sense.p == self._bias_row
+        m.d.comb += [
+            operation.valid.eq(self.sense.valid & ~bias),
+            operation.p.operation.eq(Operation.SENSE),
+            operation.p.row.eq(self.sense.p),
+            self.sense.ready.eq(bias | operation.ready),
+        ]
+
+    def _pulse(self, m: Module, crossbar: IntegerCrossbar, row_list: EventList, keep_rows: KeepRows) -> None:
+        """Pulse the row events that are kept; without a sign they are only drawn."""
+        operation = crossbar.port.operation
+        pulses = keep_rows.kept.p.keep & self.any_sign
+        connect(m, row_list.events, keep_rows.events)
+        m.d.comb += [
+            operation.valid.eq(keep_rows.kept.valid & pulses),
+            operation.p.operation.eq(Operation.PULSE),
+            operation.p.row.eq(keep_rows.kept.p.row),
+            keep_rows.kept.ready.eq(operation.ready | ~pulses),
+        ]
+
+    def _serve_weights(self, m: Module, crossbar: IntegerCrossbar) -> None:
+        access, operation, lanes = self.access, crossbar.port.operation, self._geometry.lanes
+        m.d.comb += [
+            operation.valid.eq(access.valid & ~access.p.generator),
+            operation.p.operation.eq(Mux(access.p.write, Operation.LOAD, Operation.DUMP)),
+            operation.p.row.eq(access.p.row),
+            operation.p.fold.eq(access.p.column // lanes),
+            operation.p.lane.eq(access.p.column % lanes),
+            operation.p.weight.eq(access.p.value),
+            access.ready.eq(1),
+        ]
+
+    def _answer(self, m: Module, crossbar: IntegerCrossbar, neurons: Neurons, keep_rows: KeepRows) -> None:
+        """Give access to generators, and answer reads of states and weights."""
+        access, dumped = self.access, crossbar.port.dumped
+        m.d.comb += [neurons.fire_port.bank.eq(self.bank), neurons.fire_port.reseed.eq(self.reseed)]
+        m.d.sync += [self.value.valid.eq(dumped.valid), self.value.value.eq(dumped.weight)]
+        ports = {Generator.FIRE: neurons.fire_port, Generator.THIN: keep_rows.port}
+        if "gate_port" in neurons.signature.members:
+            ports[Generator.GATE] = neurons.gate_port
+        for generator, port in ports.items():
+            selected = access.valid & access.ready & access.p.generator & (access.p.row == generator)
+            m.d.comb += [port.load.eq(selected & access.p.write), port.load_state.eq(access.p.value)]
+            with m.If(selected & ~access.p.write):
+                m.d.sync += [self.value.valid.eq(1), self.value.value.eq(port.state)]
+
+    def _observe(self, m: Module, crossbar: IntegerCrossbar, neurons: Neurons) -> None:
+        operation, sensed, written = crossbar.port.operation, crossbar.port.sensed, crossbar.port.written
+        accepted = operation.valid & operation.ready
+        trace, counters = self.trace, self.counters
+        m.d.comb += [
+            trace.fired.valid.eq(neurons.fired.valid & neurons.fired.ready),
+            trace.fired.group.eq(neurons.fired.p.group),
+            trace.fired.bits.eq(neurons.fired.p.bits),
+            trace.written.eq(written),
+        ]
+        if not self._first:
+            m.d.comb += [
+                self.sign.valid.eq(sensed.valid),
+                self.sign.row.eq(sensed.row),
+                self.sign.sign.eq(sensed_sign(sensed)),
+                trace.sensed.valid.eq(sensed.valid),
+                trace.sensed.row.eq(sensed.row),
+            ]
+        if not self._output:
+            m.d.comb += [
+                trace.gate.valid.eq(neurons.gates.valid & neurons.gates.ready),
+                trace.gate.group.eq(neurons.gates.p.group),
+                trace.gate.bits.eq(neurons.gates.p.bits),
+            ]
+        for counter, counted in (
+            (counters.row_events, trace.event.valid & (self.bank == Bank.TRAIN)),
+            (counters.row_reads, accepted & (operation.p.operation == Operation.SENSE)),
+            (counters.row_pulses, accepted & (operation.p.operation == Operation.PULSE)),
+        ):
+            with m.If(counted):
+                m.d.sync += counter.eq(counter + 1)
+
+
+def _sign_of(rows: range) -> data.StructLayout:
+    return data.StructLayout({"valid": 1, "row": rows, "sign": signed(2)})

@@ -1,0 +1,191 @@
+"""Presentations: how samples arrive, are drawn as row events, and drawn again for every pass of an inference."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from .events import RowEvents
+from .lfsr import GeneratorPort
+from .samplers import Bernoulli
+
+NUMBER_BITS = 32
+
+
+class Sideband(data.StructLayout):
+    """What comes with every beat of a sample.
+
+    Members
+    -------
+    number : 32
+        Comes back with the result.
+    label : range(outputs)
+    exponent : 3
+        Thinning exponent k.
+    infer : 1
+        Classify instead of train.
+    reseed : 1
+        First sample of an inference call.
+    passes : 8
+        Passes of an inference; 0 counts as 1, and a training sample has one.
+    """
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__(
+            {
+                "number": NUMBER_BITS,
+                "label": range(max(outputs, 2)),
+                "exponent": 3,
+                "infer": 1,
+                "reseed": 1,
+                "passes": 8,
+            }
+        )
+
+
+class SampleBeat(data.StructLayout):
+    """A beat of a sample: its sideband and `per_beat` features of 8 bits, the first one lowest."""
+
+    def __init__(self, outputs: int, per_beat: int) -> None:
+        super().__init__({"sideband": Sideband(outputs), "features": data.ArrayLayout(8, per_beat)})
+
+
+class Presentation(data.StructLayout):
+    """What belongs to one list of row events: the sample's sideband, and which of its passes this is."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__({"sideband": Sideband(outputs), "first": 1, "last": 1})
+
+
+class Presenter(wiring.Component):
+    """Receives samples and draws their row events, pass after pass, ahead of the layers.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Of the network.
+    per_beat : int
+        Features in a beat.
+    seeds : tuple of int
+        Seeds of the training and the inference bank of the input generator.
+
+    Members
+    -------
+    port : In(GeneratorPort())
+        Access to the training bank's state; its `bank` and `reseed` are not used.
+    samples : In(stream of SampleBeat)
+        ceil(inputs / per_beat) beats a sample; the sideband of the first one counts, `infer` must be steady.
+    events : Out(stream of range(inputs + 1))
+    presentations : Out(stream of Presentation)
+        One for each list of row events, not before the list is complete.
+
+    Latency
+    -------
+    A beat takes max(1, active features) cycles, the bias row one more. A reseed takes one cycle, each further pass one.
+    """
+
+    def __init__(self, *, inputs: int, outputs: int, per_beat: int, seeds: tuple[int, ...]) -> None:
+        self._inputs = inputs
+        self._outputs = outputs
+        self._per_beat = per_beat
+        self._seeds = seeds
+        super().__init__(
+            {
+                "port": In(GeneratorPort()),
+                "samples": In(stream.Signature(SampleBeat(outputs, per_beat))),
+                "events": Out(stream.Signature(range(inputs + 1))),
+                "presentations": Out(stream.Signature(Presentation(outputs))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.bernoulli = bernoulli = Bernoulli(self._inputs, self._per_beat, self._seeds)
+        m.submodules.row_events = row_events = RowEvents(self._inputs, self._per_beat)
+        connect(m, bernoulli.groups, row_events.groups)
+        connect(m, row_events.events, flipped(self.events))
+        m.d.comb += [
+            bernoulli.port.load.eq(self.port.load),
+            bernoulli.port.load_state.eq(self.port.load_state),
+            self.port.state.eq(bernoulli.port.state),
+        ]
+        presentation = Signal(Presentation(self._outputs))
+        list_ends = Signal()
+        m.d.comb += list_ends.eq(self.events.valid & self.events.ready & (self.events.p == self._inputs))
+        self._announce(m, presentation, list_ends)
+        self._draw(m, bernoulli, presentation, list_ends)
+        return m
+
+    def _announce(self, m: Module, presentation: Signal, list_ends: Signal) -> None:
+        """Queue the presentation of every complete list; there are never more than two."""
+        m.submodules.queue = queue = SyncFIFO(width=presentation.shape().size, depth=2)
+        m.d.comb += [
+            queue.w_en.eq(list_ends),
+            queue.w_data.eq(presentation),
+            self.presentations.valid.eq(queue.r_rdy),
+            self.presentations.p.eq(queue.r_data),
+            queue.r_en.eq(self.presentations.ready),
+        ]
+
+    def _draw(self, m: Module, bernoulli: Bernoulli, presentation: Signal, list_ends: Signal) -> None:
+        beats = -(-self._inputs // self._per_beat)
+        m.submodules.sample = sample = memory.Memory(shape=data.ArrayLayout(8, self._per_beat), depth=beats, init=[])
+        write_port = sample.write_port()
+        read_port = sample.read_port()
+        beat = Signal(range(max(beats, 2)))
+        next_beat = Signal.like(beat)
+        passes_left = Signal(8)
+        transfer = Signal()
+        m.d.comb += [
+            transfer.eq(bernoulli.features.valid & bernoulli.features.ready),
+            next_beat.eq(Mux(beat == beats - 1, 0, beat + 1)),
+            presentation.last.eq(passes_left == 0),
+            write_port.addr.eq(beat),
+            write_port.data.eq(self.samples.p.features),
+            read_port.addr.eq(Mux(transfer, next_beat, beat)),
+        ]
+        with m.If(transfer):
+            m.d.sync += beat.eq(next_beat)
+
+        sideband = self.samples.p.sideband
+        more_passes = Signal(8)
+        reseeded = Signal()
+        wants_reseed = sideband.infer & sideband.reseed & (beat == 0) & ~reseeded
+        m.d.comb += more_passes.eq(Mux(sideband.infer & (sideband.passes != 0), sideband.passes - 1, 0))
+        with m.FSM(name="source"):
+            with m.State("RECEIVE"):
+                m.d.comb += [
+                    bernoulli.features.valid.eq(self.samples.valid & ~wants_reseed),
+                    bernoulli.features.p.eq(self.samples.p.features),
+                    self.samples.ready.eq(bernoulli.features.ready & ~wants_reseed),
+                    bernoulli.port.bank.eq(self.samples.valid & sideband.infer),
+                    bernoulli.port.reseed.eq(self.samples.valid & wants_reseed),
+                    write_port.en.eq(transfer),
+                ]
+                with m.If(bernoulli.port.reseed):
+                    m.d.sync += reseeded.eq(1)
+                with m.If(transfer):
+                    m.d.sync += reseeded.eq(0)
+                    with m.If(beat == 0):
+                        m.d.sync += [
+                            presentation.sideband.eq(sideband),
+                            presentation.first.eq(1),
+                            passes_left.eq(more_passes),
+                        ]
+                    with m.If((next_beat == 0) & (Mux(beat == 0, more_passes, passes_left) != 0)):
+                        m.next = "AGAIN"
+            with m.State("AGAIN"):
+                m.d.comb += bernoulli.port.bank.eq(1)
+                with m.If(list_ends):
+                    m.d.sync += [presentation.first.eq(0), passes_left.eq(passes_left - 1)]
+                    m.next = "REDRAW"
+            with m.State("REDRAW"):
+                m.d.comb += [
+                    bernoulli.features.valid.eq(1),
+                    bernoulli.features.p.eq(read_port.data),
+                    bernoulli.port.bank.eq(1),
+                ]
+                with m.If(transfer & (next_beat == 0)):
+                    m.next = "RECEIVE"
+                    with m.If(passes_left != 0):
+                        m.next = "AGAIN"

@@ -1,0 +1,293 @@
+"""The learning machine as one component: the twin of ``model/trainer.py``."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from ..model.config import Config
+from ..model.crossbar import Weights
+from ..model.lfsr import Bank, Generator, seed
+from ..model.trainer import power_up_weights
+from .geometry import Geometry
+from .layer import COUNTER_BITS, Layer, LayerCounters, LayerTrace
+from .presentation import NUMBER_BITS, Presentation, Presenter, SampleBeat
+
+
+class Result(data.StructLayout):
+    """What a sample gave.
+
+    Members
+    -------
+    number, label, infer
+        As they came with the sample.
+    votes : ArrayLayout(8, outputs)
+        Passes in which each output fired; for a training sample 0 or 1.
+    """
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__(
+            {
+                "number": NUMBER_BITS,
+                "label": range(max(outputs, 2)),
+                "infer": 1,
+                "votes": data.ArrayLayout(8, outputs),
+            }
+        )
+
+
+class Access(data.StructLayout):
+    """Read or write one word while no sample is under way.
+
+    Members
+    -------
+    write : 1
+    generator : 1
+        The word is the state of a training generator of `layer`, and `row` its number; otherwise it is a weight.
+    layer : range(layers)
+        0 for the first layer.
+    row, column
+        Of the weight; the largest row is the bias row.
+    value : signed(32)
+        What to write.
+    """
+
+    def __init__(self, config: Config) -> None:
+        rows = max(config.rows(layer) for layer in range(1, config.layers + 1))
+        super().__init__(
+            {
+                "write": 1,
+                "generator": 1,
+                "layer": range(max(config.layers, 2)),
+                "row": range(max(rows, len(Generator))),
+                "column": range(max(*config.sizes[1:], 2)),
+                "value": signed(32),
+            }
+        )
+
+
+class Counters(data.StructLayout):
+    """Totals since reset: training samples, those with an error, inference passes, busy cycles, events by layer."""
+
+    def __init__(self, layers: int) -> None:
+        super().__init__(
+            {
+                "samples": COUNTER_BITS,
+                "errors": COUNTER_BITS,
+                "passes": COUNTER_BITS,
+                "busy_cycles": COUNTER_BITS,
+                "layers": data.ArrayLayout(LayerCounters(), layers),
+            }
+        )
+
+
+class Trainer(wiring.Component):
+    """Trains and classifies samples as they come.
+
+    Parameters
+    ----------
+    config : Config
+        The machine.
+    weights : sequence of ndarray of int32, optional
+        Power-up weights of layers 1 to L; the configuration's initial weights by default.
+
+    Members
+    -------
+    samples : In(stream of SampleBeat)
+    results : Out(stream of Result)
+        One for each sample, in order.
+    access : In(stream of Access)
+        Accepted between samples.
+    values : Out(stream of signed(32))
+        One for each read.
+    idle : Out(1)
+        No sample is being worked on, and none is drawn and waiting.
+    counters : Out(Counters)
+    sample_done : Out(1)
+        For observation: a training sample ends with this cycle.
+    trace1, trace2, ... : Out(LayerTrace)
+        For observation: what each layer does; only while `training` is 1.
+    training : Out(1)
+        For observation: a training sample is being worked on.
+
+    Latency
+    -------
+    See `stochastor.hdl.cycles`.
+    """
+
+    def __init__(self, config: Config, weights: Sequence[Weights] | None = None) -> None:
+        self._config = config
+        self._weights = weights if weights is not None else power_up_weights(config)
+        outputs = config.sizes[-1]
+        super().__init__(
+            {
+                "samples": In(stream.Signature(SampleBeat(outputs, config.pixels_per_beat))),
+                "results": Out(stream.Signature(Result(outputs))),
+                "access": In(stream.Signature(Access(config))),
+                "values": Out(stream.Signature(signed(32))),
+                "idle": Out(1),
+                "counters": Out(Counters(config.layers)),
+                "sample_done": Out(1),
+                "training": Out(1),
+                **{
+                    f"trace{layer}": Out(LayerTrace(Geometry.of(config, layer)))
+                    for layer in range(1, config.layers + 1)
+                },
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        m.submodules.presenter = presenter = Presenter(
+            inputs=config.sizes[0],
+            outputs=config.sizes[-1],
+            per_beat=config.pixels_per_beat,
+            seeds=tuple(seed(config.seed, Generator.INPUT, bank, 1) for bank in Bank),
+        )
+        layers = [Layer(config, index, matrix) for index, matrix in enumerate(self._weights, start=1)]
+        for index, layer in enumerate(layers, start=1):
+            m.submodules[f"layer{index}"] = layer
+            m.d.comb += [
+                getattr(self, f"trace{index}").eq(layer.trace),
+                self.counters.layers[index - 1].eq(layer.counters),
+            ]
+        connect(m, flipped(self.samples), presenter.samples)
+        connect(m, presenter.events, layers[0].rows)
+        for lower, upper in pairwise(layers):
+            connect(m, lower.fired, upper.rows)
+            connect(m, lower.open_rows, upper.sense)
+            m.d.comb += lower.decided.eq(upper.sign)
+
+        result = Signal(Result(config.sizes[-1]))
+        self._vote(m, layers[-1], presenter.presentations.p, result)
+        working = self._sequence(m, presenter, layers, result)
+        self._count(m, working, layers)
+        self._route_access(m, working, presenter, layers)
+        return m
+
+    def _vote(self, m: Module, output_layer: Layer, presentation: Presentation, result: Signal) -> None:
+        """Count how often each output fires over the passes of a sample."""
+        geometry = Geometry.of(self._config, self._config.layers)
+        fired = output_layer.fired
+        m.d.comb += fired.ready.eq(1)
+        with m.If(output_layer.start):
+            m.d.sync += [
+                result.number.eq(presentation.sideband.number),
+                result.label.eq(presentation.sideband.label),
+                result.infer.eq(presentation.sideband.infer),
+            ]
+            with m.If(presentation.first):
+                m.d.sync += result.votes.eq(0)
+        with m.If(fired.valid), m.Switch(fired.p.group):
+            for group in range(geometry.groups):
+                with m.Case(group):
+                    for line, vote in enumerate(range(group * geometry.tables, geometry.columns)[: geometry.tables]):
+                        m.d.sync += result.votes[vote].eq(result.votes[vote] + fired.p.bits[line])
+
+    def _sequence(self, m: Module, presenter: Presenter, layers: list[Layer], result: Signal) -> Signal:
+        """Lead a presentation through its phases, one after the other; returns whether one is worked on."""
+        presentation = presenter.presentations.p
+        sideband = presentation.sideband
+        busy = Signal()
+        working = Signal()
+        phases = {name: Signal(name=name) for name in ("start", "gate", "update", "release")}
+        m.d.comb += [
+            busy.eq(Cat(layer.busy for layer in layers).any()),
+            presenter.presentations.ready.eq(phases["release"]),
+            layers[-1].label.eq(sideband.label),
+        ]
+        for layer in layers:
+            m.d.comb += [
+                *(getattr(layer, name).eq(phase) for name, phase in phases.items()),
+                layer.reseed.eq(phases["start"] & sideband.infer & sideband.reseed & presentation.first),
+                layer.bank.eq(working & sideband.infer),
+                layer.exponent.eq(sideband.exponent),
+            ]
+        result_free = Signal()
+        m.d.comb += result_free.eq(~self.results.valid | self.results.ready)
+        with m.If(self.results.ready):
+            m.d.sync += self.results.valid.eq(0)
+
+        error = layers[-1].any_sign
+        hidden = list(range(len(layers) - 1, 0, -1))
+        with m.FSM(name="phase") as fsm:
+            with m.State("IDLE"), m.If(presenter.presentations.valid):
+                m.next = "START"
+            with m.State("START"):
+                m.d.comb += phases["start"].eq(1)
+                m.next = "FORWARD"
+            with m.State("FORWARD"), m.If(~busy):
+                with m.If(~presentation.last):
+                    m.next = "RELEASE"
+                with m.Elif(result_free):
+                    m.d.sync += [self.results.p.eq(result), self.results.valid.eq(1)]
+                    m.next = "RELEASE"
+                    with m.If(~sideband.infer & error):
+                        m.next = "GATE" if hidden else "UPDATE"
+            if hidden:
+                with m.State("GATE"):
+                    m.d.comb += phases["gate"].eq(1)
+                    m.next = f"BACKWARD{hidden[0]}"
+            for index in hidden:
+                upper = layers[index]
+                started = Signal(name=f"backward{index}_started")
+                with m.State(f"BACKWARD{index}"):
+                    m.d.comb += upper.backward.eq(upper.any_sign & ~started)
+                    m.d.sync += started.eq(1)
+                    with m.If(~upper.any_sign | (started & ~upper.busy)):
+                        m.d.sync += started.eq(0)
+                        m.next = "UPDATE" if index == 1 else f"BACKWARD{index - 1}"
+            with m.State("UPDATE"), m.If(~busy):
+                m.d.comb += phases["update"].eq(1)
+                m.next = "UPDATING"
+            with m.State("UPDATING"), m.If(~busy):
+                m.next = "RELEASE"
+            with m.State("RELEASE"):
+                m.d.comb += [phases["release"].eq(1), self.sample_done.eq(~sideband.infer)]
+                m.next = "IDLE"
+
+        m.d.comb += [
+            working.eq(~fsm.ongoing("IDLE")),
+            self.training.eq(working & ~sideband.infer),
+            self.idle.eq(~working & ~presenter.presentations.valid),
+        ]
+        return working
+
+    def _count(self, m: Module, working: Signal, layers: list[Layer]) -> None:
+        counters = self.counters
+        for counter, counted in (
+            (counters.samples, self.sample_done),
+            (counters.errors, self.sample_done & layers[-1].any_sign),
+            (counters.passes, layers[-1].release & ~self.training),
+            (counters.busy_cycles, working),
+        ):
+            with m.If(counted):
+                m.d.sync += counter.eq(counter + 1)
+
+    def _route_access(self, m: Module, working: Signal, presenter: Presenter, layers: list[Layer]) -> None:
+        """Pass accesses on while no sample is worked on; at most one read is under way."""
+        access = self.access.p
+        reading = Signal()
+        to_input = access.generator & (access.layer == 0) & (access.row == Generator.INPUT)
+        accepted = self.access.valid & self.access.ready
+        m.d.comb += [
+            self.access.ready.eq(~working & ~reading),
+            presenter.port.load.eq(accepted & to_input & access.write),
+            presenter.port.load_state.eq(access.value),
+        ]
+        with m.If(accepted & ~access.write):
+            m.d.sync += reading.eq(1)
+        with m.If(self.values.valid & self.values.ready):
+            m.d.sync += [reading.eq(0), self.values.valid.eq(0)]
+        with m.If(accepted & to_input & ~access.write):
+            m.d.sync += [self.values.valid.eq(1), self.values.p.eq(presenter.port.state)]
+        for index, layer in enumerate(layers):
+            m.d.comb += [
+                layer.access.valid.eq(accepted & ~to_input & (access.layer == index)),
+                *(layer.access.p[name].eq(access[name]) for name in ("write", "generator", "row", "column", "value")),
+            ]
+            with m.If(layer.value.valid):
+                m.d.sync += [self.values.valid.eq(1), self.values.p.eq(layer.value.value)]

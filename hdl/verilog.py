@@ -1,0 +1,107 @@
+"""Verilog of the machine, with a description that other tools can read."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from amaranth.back import verilog
+from amaranth.hdl import Shape
+from amaranth.lib import data
+
+from ..model.config import Config
+from ..model.crossbar import Weights
+from ..model.trace import weights_sha256
+from ..model.trainer import power_up_weights
+from .geometry import Geometry
+from .trainer import Trainer
+
+TOP = "stochastor"
+
+
+@dataclass(frozen=True)
+class Design:
+    """A machine as files.
+
+    Attributes
+    ----------
+    verilog : str
+        ``stochastor.v``, with top module ``stochastor``.
+    description : dict
+        ``stochastor.json``: configuration, its hash, weights' hash, ports with their fields, parameters of layers.
+    """
+
+    verilog: str
+    description: dict[str, Any]
+
+    def files(self) -> dict[str, str]:
+        """Contents of all files by name; the same design always gives the same bytes."""
+        return {
+            f"{TOP}.v": self.verilog,
+            f"{TOP}.json": json.dumps(self.description, indent=2, sort_keys=True) + "\n",
+            f"{TOP}.f": f"{TOP}.v\n",
+        }
+
+
+def generate(config: Config, weights: Sequence[Weights] | None = None) -> Design:
+    """Generate the machine of `config`.
+
+    Parameters
+    ----------
+    config : Config
+    weights : sequence of ndarray of int32, optional
+        Power-up weights of layers 1 to L; the configuration's initial weights by default.
+    """
+    weights = power_up_weights(config) if weights is None else weights
+    trainer = Trainer(config, weights)
+    text = verilog.convert(trainer, name=TOP, emit_src=False, strip_internal_attrs=True)
+    return Design(_without_tool_banner(text), describe(config, weights, trainer))
+
+
+def describe(config: Config, weights: Sequence[Weights], trainer: Trainer) -> dict[str, Any]:
+    """Describe the ports and parameters of a machine in plain values."""
+    ports = {
+        "clk": {"direction": "in", "width": 1},
+        "rst": {"direction": "in", "width": 1},
+    }
+    for path, member, _ in trainer.signature.flatten(trainer):
+        shape = Shape.cast(member.shape)
+        port: dict[str, Any] = {"direction": "in" if member.flow.name == "In" else "out", "width": shape.width}
+        if isinstance(member.shape, data.Layout):
+            port["fields"] = _fields(member.shape)
+        elif shape.signed:
+            port["signed"] = True
+        ports["__".join(str(part) for part in path)] = port
+    return {
+        "generator": f"stochastor {version('stochastor')}",
+        "top": TOP,
+        "config": config.to_dict(),
+        "config_sha256": config.digest,
+        "weights_sha256": weights_sha256(weights),
+        "ports": ports,
+        "layers": [vars(Geometry.of(config, layer)) for layer in range(1, config.layers + 1)],
+    }
+
+
+def _fields(layout: data.Layout) -> list[dict[str, Any]]:
+    """Fields of a payload, lowest bit first, nested layouts spelled out."""
+    fields = []
+    for name, field in layout:
+        entry: dict[str, Any] = {"name": str(name), "offset": field.offset, "width": field.width}
+        if isinstance(field.shape, data.ArrayLayout):
+            element = Shape.cast(field.shape.elem_shape)
+            entry |= {"length": field.shape.length, "element_width": element.width, "signed": element.signed}
+            if isinstance(field.shape.elem_shape, data.Layout):
+                entry["fields"] = _fields(field.shape.elem_shape)
+        elif isinstance(field.shape, data.Layout):
+            entry["fields"] = _fields(field.shape)
+        elif Shape.cast(field.shape).signed:
+            entry["signed"] = True
+        fields.append(entry)
+    return fields
+
+
+def _without_tool_banner(text: str) -> str:
+    """Drop the first comment, which names the release of the tool that wrote the text."""
+    return text.split("*/\n", 1)[-1] if text.startswith("/*") else text

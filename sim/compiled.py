@@ -1,0 +1,337 @@
+"""The hardware in compiled simulation, as a Python object with the interface of the golden model."""
+
+import ctypes
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from amaranth.lib import data
+from numpy.typing import NDArray
+
+from ..hdl.layer import LayerTrace as LayerTraceLayout
+from ..hdl.presentation import SampleBeat
+from ..hdl.trainer import Access, Counters, Result
+from ..hdl.verilog import TOP, Design, generate
+from ..model.config import Config
+from ..model.crossbar import Weights
+from ..model.errors import ToolError
+from ..model.layer import generator_keys
+from ..model.lfsr import Bank
+from ..model.trace import Trace
+from ..model.trainer import (
+    check_generator_states,
+    check_passes,
+    check_samples,
+    check_weights,
+)
+from .cache import cached
+from .observation import Observed, Observer
+from .stimulus import inference_beats, training_beats
+from .tools import require, run_tool, verilator, verilator_root
+from .words import pack, unpack, unpack_array, word_count
+
+VERILATOR_OPTIONS = (
+    "--cc",
+    "--no-timing",
+    "-O3",
+    "--x-assign",
+    "fast",
+    "--x-initial",
+    "fast",
+    "-Wno-fatal",
+    "-Wno-lint",
+)
+COMPILER_OPTIONS = ("-std=c++17", "-O2", "-fPIC", "-fno-strict-aliasing")
+HARNESS = Path(__file__).with_name("harness.cc")
+
+
+class CompiledTrainer:
+    """The Verilog of a machine, compiled and run.
+
+    Parameters
+    ----------
+    config : Config
+        The machine.
+    design : Design, optional
+        Verilog to simulate; generated from `config` by default.
+    stalls : float
+        Probability of a stall of each stream in each cycle, 0 to less than 1.
+    stall_seed : int
+        Seed of the stalls.
+
+    Raises
+    ------
+    ToolError
+        If Verilator or a C++ compiler is missing, or the machine stops to answer.
+    """
+
+    def __init__(
+        self, config: Config, design: Design | None = None, *, stalls: float = 0.0, stall_seed: int = 1
+    ) -> None:
+        self.config = config
+        self.samples_trained = 0
+        self._observer = Observer(config)
+        self._stall_threshold = int(stalls * (1 << 32))
+        self._stall_seed = stall_seed
+        beats = -(-config.sizes[0] // config.pixels_per_beat)
+        work = sum(config.sizes) * (2 + max(config.sizes[1:]) // (config.lanes or max(config.sizes[1:])))
+        self._patience = int((4 * (beats + config.sizes[0]) + 16 * work + 1000) / (1 - stalls) ** 2)
+        self._library = _load(build(config, design or generate(config)))
+        self._machine = ctypes.c_void_p(self._library.machine_new())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the simulation."""
+        if self._machine:
+            self._library.machine_delete(self._machine)
+            self._machine = ctypes.c_void_p()
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles since reset."""
+        return int(self._library.machine_cycles(self._machine))
+
+    def counters(self) -> dict[str, int | list[int]]:
+        """The hardware's counters by name; those of layers as a list."""
+        layout = Counters(self.config.layers)
+        words = np.zeros((1, word_count(layout.size)), dtype=np.uint32)
+        self._library.machine_counters(self._machine, _pointer(words))
+        counters: dict[str, int | list[int]] = {
+            name: int(unpack(layout, name, words)[0]) for name in ("samples", "errors", "passes", "busy_cycles")
+        }
+        for name in ("row_events", "row_reads", "row_pulses"):
+            counters[name] = [int(unpack(layout, f"layers.{i}.{name}", words)[0]) for i in range(self.config.layers)]
+        return counters
+
+    def train_sample(self, features: NDArray[np.uint8], label: int, exponent: int = 0) -> Trace:
+        """Train one sample; as the golden model does."""
+        return self.observe(np.asarray(features)[np.newaxis], [label], exponent)[0].trace
+
+    def observe(self, features: NDArray[np.uint8], labels: Sequence[int], exponent: int = 0) -> list[Observed]:
+        """Train samples and return what the hardware showed of each."""
+        self._library.machine_trace(self._machine, 1)
+        first = self.samples_trained
+        self.train(features, labels, exponent)
+        self._library.machine_trace(self._machine, 0)
+        return self._take(first, labels, exponent)
+
+    def train(self, features: NDArray[np.uint8], labels: Iterable[int], exponent: int = 0) -> NDArray[np.int64]:
+        """Train samples in the order given.
+
+        Returns
+        -------
+        ndarray of int64, shape (samples, outputs)
+            Fired bits of the output layer.
+        """
+        labels = np.asarray(list(labels), dtype=np.int64)
+        check_samples(self.config, features, labels, exponent)
+        fired = self._run(training_beats(self.config, features, labels, exponent, self.samples_trained), len(labels))
+        self.samples_trained += len(labels)
+        return fired
+
+    def infer(self, features: NDArray[np.uint8], passes: int = 16) -> NDArray[np.int64]:
+        """Votes of an inference call, shape (samples, outputs); as the golden model gives them."""
+        check_samples(self.config, features)
+        check_passes(passes)
+        return self._run(inference_beats(self.config, features, passes), len(features), passes)
+
+    def weights(self) -> list[Weights]:
+        """Weights of layers 1 to L, read through the access port."""
+        matrices = []
+        for layer in range(self.config.layers):
+            rows, columns = np.indices((self.config.rows(layer + 1), self.config.columns(layer + 1)))
+            values = self._access(layer=layer, row=rows.ravel(), column=columns.ravel())
+            matrices.append(values.reshape(rows.shape))
+        return matrices
+
+    def load(self, weights: Sequence[Weights]) -> None:
+        """Write all weights through the access port."""
+        check_weights(self.config, weights)
+        for layer, matrix in enumerate(weights):
+            rows, columns = np.indices(matrix.shape)
+            self._access(layer=layer, row=rows.ravel(), column=columns.ravel(), write=1, value=matrix.ravel())
+
+    def generator_states(self) -> list[int]:
+        """States of the training generators, by layer and generator number."""
+        layers, generators = self._generators()
+        return [int(state) for state in self._access(generator=1, layer=layers, row=generators).view(np.uint32)]
+
+    def restore(self, weights: Sequence[Weights], generator_states: Sequence[int], samples_trained: int) -> None:
+        """Go on from a saved state."""
+        check_generator_states(self.config, generator_states)
+        self.load(weights)
+        layers, generators = self._generators()
+        self._access(generator=1, write=1, layer=layers, row=generators, value=np.asarray(generator_states))
+        self.samples_trained = samples_trained
+
+    def _generators(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        pairs = [
+            (layer - 1, generator)
+            for layer in range(1, self.config.layers + 1)
+            for generator, bank in generator_keys(self.config, layer)
+            if bank is Bank.TRAIN
+        ]
+        layers, generators = np.array(pairs).T
+        return layers, generators
+
+    def _run(self, beats: NDArray[np.uint32], results: int, passes: int = 1) -> NDArray[np.int64]:
+        layout = Result(self.config.sizes[-1])
+        words = np.zeros((results, word_count(layout.size)), dtype=np.uint32)
+        stuck = self._library.machine_run(
+            self._machine,
+            _pointer(beats),
+            len(beats),
+            _pointer(words),
+            results,
+            self._stall_seed,
+            self._stall_threshold,
+            self._patience * passes,
+        )
+        self._stall_seed += 1
+        if stuck:
+            raise ToolError(f"the simulated machine stopped to answer after {self.cycles} cycles")
+        return unpack_array(layout, "votes", words)
+
+    def _access(
+        self,
+        *,
+        layer: int | NDArray[np.int64],
+        row: NDArray[np.int64],
+        column: int | NDArray[np.int64] = 0,
+        generator: int = 0,
+        write: int = 0,
+        value: int | NDArray[np.int64] | Weights = 0,
+    ) -> NDArray[np.int32]:
+        fields = {
+            "write": write,
+            "generator": generator,
+            "layer": layer,
+            "row": row,
+            "column": column,
+            "value": value,
+        }
+        accesses = pack(Access(self.config), fields, len(row))
+        reads = np.full(len(row), not write, dtype=np.uint8)
+        values = np.zeros(len(row), dtype=np.int32)
+        stuck = self._library.machine_access(
+            self._machine, _pointer(accesses), len(row), _pointer(reads), _pointer(values), self._patience
+        )
+        if stuck:
+            raise ToolError("the simulated machine does not answer accesses")
+        return values
+
+    def _take(self, first: int, labels: Sequence[int], exponent: int) -> list[Observed]:
+        count = self._library.machine_observed(self._machine)
+        widths = [word_count(layout.size) for layout in self._observer.layouts]
+        done = np.zeros(count, dtype=np.uint8)
+        words = np.zeros((count, sum(widths)), dtype=np.uint32)
+        self._library.machine_take(self._machine, _pointer(done), _pointer(words))
+        layers = np.split(words, np.cumsum(widths)[:-1], axis=1)
+        ends = np.flatnonzero(done) + 1
+        starts = [0, *ends[:-1]]
+        return [
+            self._observer.assemble(first + index, int(label), exponent, [layer[start:end] for layer in layers])
+            for index, (label, start, end) in enumerate(zip(labels, starts, ends, strict=True))
+        ]
+
+
+def build(config: Config, design: Design) -> Path:
+    """Compile a design with its harness, and return the shared library; cached by content.
+
+    Raises
+    ------
+    ToolError
+        If Verilator or a C++ compiler is missing or fails.
+    """
+    compiler = require(os.environ.get("CXX", "g++"), "g++")
+    header = _ports_header(config)
+    contents = (
+        design.verilog,
+        header,
+        HARNESS.read_bytes(),
+        *VERILATOR_OPTIONS,
+        *COMPILER_OPTIONS,
+        compiler,
+        str(verilator_root()),
+        version("verilator"),
+    )
+    return cached("compiled", contents, lambda scratch: _compile(scratch, design, header, compiler)) / f"{TOP}.so"
+
+
+def _compile(scratch: Path, design: Design, header: str, compiler: str) -> None:
+    (scratch / f"{TOP}.v").write_text(design.verilog)
+    (scratch / "ports.h").write_text(header)
+    root = verilator_root()
+    environment = {"VERILATOR_ROOT": str(root)}
+    run_tool(
+        [verilator(), *VERILATOR_OPTIONS, "--top-module", TOP, "--Mdir", "generated", f"{TOP}.v"], scratch, environment
+    )
+    include = root / "include"
+    sources = [
+        *sorted(scratch.glob("generated/*.cpp")),
+        HARNESS,
+        include / "verilated.cpp",
+        include / "verilated_threads.cpp",
+    ]
+    objects = [scratch / f"{index}.o" for index in range(len(sources))]
+    flags = [*COMPILER_OPTIONS, "-I.", "-Igenerated", f"-I{include}", f"-I{include / 'vltstd'}"]
+
+    def compile_one(source: Path, target: Path) -> None:
+        run_tool([compiler, *flags, "-c", str(source), "-o", str(target)], scratch)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(compile_one, sources, objects))
+    run_tool([compiler, "-shared", "-o", f"{TOP}.so", *map(str, objects), "-pthread"], scratch)
+    for path in objects:
+        path.unlink()
+
+
+def _ports_header(config: Config) -> str:
+    """What the harness must know of a machine's ports; Verilator writes two underscores in a name as ___05F."""
+    streams: dict[str, data.Layout] = {
+        "samples": SampleBeat(config.sizes[-1], config.pixels_per_beat),
+        "results": Result(config.sizes[-1]),
+        "access": Access(config),
+    }
+    traces: list[LayerTraceLayout] = Observer(config).layouts
+    lines = ["#pragma once"]
+    for name in (*streams, "values"):
+        lines += [f"#define {name.upper()}_{part} {name}___05F{part}" for part in ("payload", "valid", "ready")]
+    lines += [f"#define {name.upper()}_WORDS {word_count(layout.size)}" for name, layout in streams.items()]
+    lines += [f"#define {name.upper()} {name}" for name in ("counters", "idle", "training", "sample_done")]
+    lines += [
+        f"#define COUNTERS_WORDS {word_count(Counters(config.layers).size)}",
+        f"#define MAX_TRACE_WORDS {max(word_count(layout.size) for layout in traces)}",
+        "#define EACH_TRACE(f) "
+        + " ".join(f"f(trace{index}, {word_count(layout.size)})" for index, layout in enumerate(traces, start=1)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _load(path: Path) -> ctypes.CDLL:
+    library = ctypes.CDLL(str(path))
+    library.machine_new.restype = ctypes.c_void_p
+    library.machine_cycles.restype = ctypes.c_uint64
+    library.machine_observed.restype = ctypes.c_uint64
+    address, count = ctypes.c_void_p, ctypes.c_uint64
+    library.machine_run.argtypes = [address, address, count, address, count, count, ctypes.c_uint32, count]
+    library.machine_access.argtypes = [address, address, count, address, address, count]
+    for name in ("machine_delete", "machine_cycles", "machine_observed"):
+        getattr(library, name).argtypes = [address]
+    library.machine_trace.argtypes = [address, ctypes.c_int]
+    library.machine_take.argtypes = [address, address, address]
+    library.machine_counters.argtypes = [address, address]
+    return library
+
+
+def _pointer(array: NDArray[np.generic]) -> ctypes.c_void_p:
+    return array.ctypes.data_as(ctypes.c_void_p)

@@ -1,0 +1,138 @@
+"""The scoreboard: the golden model beside the hardware, whole traces compared, nothing tolerated."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.config import Config
+from ..model.crossbar import Weights
+from ..model.trace import LayerTrace, Trace
+from ..model.trainer import Trainer
+from .observation import Observed
+
+ROW_STAGES = ("rows", "sensed", "pulsed")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first place where hardware and model differ.
+
+    Attributes
+    ----------
+    sample : int
+        Number of the training sample; -1 for what is compared after the last one.
+    layer : int
+        1 to L.
+    stage : str
+        Part of the trace, or "weights".
+    lane : int
+        Row in the stages rows, sensed and pulsed; column otherwise.
+    expected, actual : int
+        What the model and what the hardware say; in the row stages 1 for a row that is there.
+    row : int or None
+        Row of a weight.
+    """
+
+    sample: int
+    layer: int
+    stage: str
+    lane: int
+    expected: int
+    actual: int
+    row: int | None = None
+
+    def __str__(self) -> str:
+        where = "after the last sample" if self.sample < 0 else f"sample {self.sample}"
+        row = "" if self.row is None else f", row {self.row}"
+        return (
+            f"{where}, layer {self.layer}, stage {self.stage}{row}, lane {self.lane}: "
+            f"model {self.expected}, hardware {self.actual}"
+        )
+
+
+class Scoreboard:
+    """Trains the golden model along and compares.
+
+    Parameters
+    ----------
+    config : Config
+        The machine.
+    weights : sequence of ndarray, optional
+        Power-up weights, if they are not the configuration's initial ones.
+    """
+
+    def __init__(self, config: Config, weights: Sequence[Weights] | None = None) -> None:
+        self.model = Trainer(config)
+        if weights is not None:
+            self.model.load(weights)
+        self.samples = 0
+        self.decisions = 0
+
+    def check(self, features: NDArray[np.uint8], observed: Observed) -> Difference | None:
+        """Train the model with the same sample and return the first difference, if any."""
+        trace = self.model.train_sample(features, observed.trace.label, observed.trace.exponent)
+        weights = self.model.weights()
+        self.samples += 1
+        self.decisions += trace.decisions + sum(len(layer.pulsed) * len(layer.signs) for layer in trace.layers)
+        return next(_differences(trace, weights, observed), None)
+
+    def check_weights(self, weights: Sequence[Weights]) -> Difference | None:
+        """Compare all weights, word for word, after the last sample."""
+        for index, (expected, actual) in enumerate(zip(self.model.weights(), weights, strict=True), start=1):
+            self.decisions += expected.size
+            places = np.argwhere(expected != actual)
+            if len(places):
+                row, column = (int(place) for place in places[0])
+                return Difference(
+                    -1, index, "weights", column, int(expected[row, column]), int(actual[row, column]), row
+                )
+        return None
+
+
+def _differences(trace: Trace, weights: list[Weights], observed: Observed) -> Iterator[Difference]:
+    """Differences of one sample, stage after stage in the order in which the machine works."""
+    pairs = list(enumerate(zip(trace.layers, observed.trace.layers, strict=True), start=1))
+    for stages, order in (
+        (("rows", "fired"), pairs),
+        (("gates", "sensed", "signs"), pairs[::-1]),
+        (("pulsed",), pairs),
+    ):
+        for index, (expected, actual) in order:
+            for stage in stages:
+                for lane, model, hardware in _compare(stage, expected, actual):
+                    yield Difference(trace.number, index, stage, lane, model, hardware)
+    for index, (expected, _) in pairs:
+        after = weights[index - 1][expected.pulsed]
+        for place in np.argwhere(after != observed.weights[index - 1]):
+            position, column = (int(number) for number in place)
+            yield Difference(
+                trace.number,
+                index,
+                "weights",
+                column,
+                int(after[position, column]),
+                int(observed.weights[index - 1][position, column]),
+                int(expected.pulsed[position]),
+            )
+
+
+def _compare(stage: str, expected: LayerTrace, actual: LayerTrace) -> Iterator[tuple[int, int, int]]:
+    """Lanes of a stage that differ, with both values."""
+    model, hardware = getattr(expected, stage), getattr(actual, stage)
+    if stage in ROW_STAGES:
+        model, hardware = _counts(model, hardware)
+    elif len(model) != len(hardware):
+        yield min(len(model), len(hardware)), len(model), len(hardware)
+        return
+    for lane in np.flatnonzero(model != hardware):
+        yield int(lane), int(model[lane]), int(hardware[lane])
+
+
+def _counts(model: NDArray[np.int64], hardware: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How often each row is there; a row that the hardware sends out of order counts as another one more."""
+    size = int(max(model.max(initial=0), hardware.max(initial=0))) + 1
+    counts = np.bincount(hardware, minlength=size)
+    counts[hardware[1:][np.diff(hardware) <= 0]] += 1
+    return np.bincount(model, minlength=size), counts
