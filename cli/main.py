@@ -1,0 +1,60 @@
+"""The ``stochastor`` command: the application, its commands, and how errors leave it."""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from ..model.errors import StochastorError
+from .console import print_error
+from .infer import infer
+from .train import train
+
+COMMANDS = (train, infer)
+
+app = typer.Typer(
+    name="stochastor",
+    help="Train neural networks with one-bit signals on memristor crossbars.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+for _command in COMMANDS:
+    app.command()(_command)
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    Exit codes: 0 done; 1 two machines were compared and differ; 2 bad input or a file that cannot be written; 3 a tool
+    is missing or failed; 130 interrupted. Whatever the user can mend is one line on the standard error stream.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Instead of those of the process.
+    """
+    try:
+        app(args=arguments, prog_name="stochastor")
+    except StochastorError as error:
+        print_error(str(error))
+        sys.exit(error.exit_code)
+    except OSError as error:
+        print_error(": ".join(filter(None, (error.filename, error.strerror))) or str(error))
+        sys.exit(StochastorError.exit_code)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stochastor {version('stochastor')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None: ...
