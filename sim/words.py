@@ -1,6 +1,6 @@
 """Payloads of the hardware's ports as arrays of 32-bit words, for all simulators alike."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,17 @@ def unpack_array(layout: data.Layout, name: str, words: Words) -> NDArray[np.int
     lanes = bits[:, offset : offset + width].reshape(len(words), length, step).astype(np.int64)
     value: NDArray[np.int64] = (lanes << np.arange(step)).sum(axis=2)
     return value - ((value >> (step - 1)) << step) if signed else value
+
+
+def from_int(payloads: Sequence[int], count: int) -> Words:
+    """Split payloads, as numbers, into `count` words each, shape (payloads, count)."""
+    data = b"".join(payload.to_bytes(4 * count, "little") for payload in payloads)
+    return np.frombuffer(data, dtype="<u4").reshape(len(payloads), count)
+
+
+def to_int(words: Words) -> int:
+    """Join the words of one payload, shape (words,), to a number."""
+    return int.from_bytes(words.astype("<u4").tobytes(), "little")
 
 
 def locate(layout: data.Layout, name: str) -> tuple[int, int, bool]:

@@ -1,0 +1,121 @@
+"""How many cycles a training sample takes, from its trace.
+
+With a lane per column, E_l row events into layer l, and S_l = sum over its groups of max(1, lines that fire), the forward
+pass takes about E_1 + S_1 + ... + S_L cycles: a row event a cycle in layer 1, and each further layer takes the row events
+of the one before as they come. Gates take the same scan, with the backward reads behind it at a cycle for each open gate;
+the update takes max(E_l), a row event a cycle in all layers at once. Folds multiply events, reads and pulses of a layer by
+their number; a thinned update (k > 0) adds a cycle for each four rows. `sample_cycles` is exact to the cycle.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.config import Config, Gate
+from ..model.lfsr import LINES_PER_WORD
+from ..model.trace import LayerTrace, Trace
+from .geometry import Geometry
+
+LIST_LATENCY = 2  # from a row event written, or a replay started, to the event offered
+HOLD_LATENCY = 4  # from the last row of a fold driven to its first group decided
+GATE_LATENCY = {Gate.RANDOM_WINDOW: 3, Gate.FIXED_WINDOW: 2, Gate.XOR: 3}  # from gating started to a group decided
+
+
+def sample_cycles(config: Config, trace: Trace) -> int:
+    """Busy cycles of one training sample whose result is accepted at once.
+
+    Parameters
+    ----------
+    config : Config
+    trace : Trace
+        Of the golden model or of the hardware.
+    """
+    geometries = [Geometry.of(config, layer) for layer in range(1, config.layers + 1)]
+    released = _forward(geometries, trace) + 1
+    if trace.has_error:
+        update = _backward(config, geometries, trace, released) if config.layers > 1 else released
+        released = _update(geometries, trace, update)
+    return released + 1
+
+
+def draw_cycles(config: Config, rows: NDArray[np.int64]) -> int:
+    """Cycles in which the input of a sample is drawn, ahead of the layers: a beat takes max(1, row events)."""
+    active = np.bincount(rows[:-1] // config.pixels_per_beat, minlength=-(-config.sizes[0] // config.pixels_per_beat))
+    return int(np.maximum(active, 1).sum()) + 1
+
+
+def _forward(geometries: Sequence[Geometry], trace: Trace) -> int:
+    """Cycle in which every layer is seen to have fired; 0 is the cycle of the start."""
+    bias_driven = LIST_LATENCY + len(trace.layers[0].rows) - 1
+    fire_ends = 0
+    for index, (geometry, layer) in enumerate(zip(geometries, trace.layers, strict=True), start=1):
+        hidden = index < len(geometries)
+        free = 0
+        for group, fired in enumerate(_group_sums(geometry, layer.fired)):
+            fold, group_in_fold = divmod(group, geometry.groups_per_fold)
+            fold_driven = bias_driven + fold * (geometry.groups_per_fold + len(layer.rows) + 1)
+            fire_ends = max(free, fold_driven + HOLD_LATENCY + group_in_fold)
+            free = fire_ends + (max(1, fired) if hidden else 1)
+        if hidden:
+            bias_driven = fire_ends + fired + 1 + LIST_LATENCY
+    return fire_ends + 1
+
+
+def _backward(config: Config, geometries: Sequence[Geometry], trace: Trace, start: int) -> int:
+    """Cycle of the update, if gates are started in cycle `start`."""
+    listed = [_gate_events(config, *pair, start) for pair in zip(geometries[:-1], trace.layers[:-1], strict=True)]
+    gates_settled = [events[-1] + 2 for events in listed] + [0]
+    now = start + 1
+    for index in reversed(range(len(listed))):
+        upper, upper_layer = geometries[index + 1], trace.layers[index + 1]
+        if not upper_layer.signs.any():
+            now += 1
+            continue
+        free = now + 1
+        settled = 0
+        for written in listed[index][:-1]:
+            free = max(free, written + LIST_LATENCY) + upper.folds
+            settled = free + 1 + _sense_levels(upper)
+        bias = max(free, listed[index][-1] + LIST_LATENCY)
+        idle = max(bias + 1, settled) + 1
+        now = max(idle, gates_settled[index + 1]) + 1
+    return max(now, *gates_settled)
+
+
+def _gate_events(config: Config, geometry: Geometry, layer: LayerTrace, start: int) -> list[int]:
+    """Cycles in which the open gates of a layer, and the bias row after them, are written to its list."""
+    free = start + GATE_LATENCY[config.gate] + (geometry.groups if config.gate is Gate.XOR else 0)
+    cycles = []
+    for is_open in _group_sums(geometry, layer.gates):
+        cycles += [free + position + 1 for position in range(is_open)]
+        free += max(1, is_open)
+    return [*cycles, cycles[-1] + 1 if is_open else free]
+
+
+def _update(geometries: Sequence[Geometry], trace: Trace, start: int) -> int:
+    """Cycle of the release, if the update is started in cycle `start`."""
+    idle = [
+        _layer_update(geometry, layer, trace.exponent, start)
+        for geometry, layer in zip(geometries, trace.layers, strict=True)
+        if trace.exponent or layer.signs.any()
+    ]
+    return max(idle) + 1
+
+
+def _layer_update(geometry: Geometry, layer: LayerTrace, exponent: int, start: int) -> int:
+    """Cycle in which a layer is seen to have updated."""
+    words = (geometry.rows - 1) // LINES_PER_WORD if exponent else 0
+    pulses = len(layer.pulsed)
+    done = start + LIST_LATENCY + words + len(layer.rows) + pulses * (geometry.folds - 1)
+    return done + (2 if pulses and layer.pulsed[-1] == geometry.rows - 1 else 1)
+
+
+def _sense_levels(geometry: Geometry) -> int:
+    return (geometry.lanes - 1).bit_length() + 1
+
+
+def _group_sums(geometry: Geometry, lines: NDArray[np.bool_]) -> list[int]:
+    """Lines at 1 in each group."""
+    padded = np.pad(lines.astype(np.int64), (0, geometry.groups * geometry.tables - len(lines)))
+    return [int(count) for count in padded.reshape(geometry.groups, geometry.tables).sum(axis=1)]
