@@ -1,10 +1,11 @@
 """How many cycles a training sample takes, from its trace.
 
-With a lane per column, E_l row events into layer l, and S_l = sum over its groups of max(1, lines that fire), the forward
-pass takes about E_1 + S_1 + ... + S_L cycles: a row event a cycle in layer 1, and each further layer takes the row events
-of the one before as they come. Gates take the same scan, with the backward reads behind it at a cycle for each open gate;
-the update takes max(E_l), a row event a cycle in all layers at once. Folds multiply events, reads and pulses of a layer by
-their number; a thinned update (k > 0) adds a cycle for each four rows. `sample_cycles` is exact to the cycle.
+With a lane per column, E_l row events into layer l, and S_l = sum over its groups of max(1, lines that fire), the
+forward pass takes about E_1 + S_1 + ... + S_L cycles: a row event a cycle in layer 1, and each further layer takes the
+row events of the one before as they come. Gates take the same scan, with the backward reads behind it at a cycle for
+each open gate; the update takes max(E_l), a row event a cycle in all layers at once. Folds multiply events, reads and
+pulses of a layer by their number; a thinned update (k > 0) adds a cycle for each four rows.
+`sample_cycles` is exact to the cycle.
 """
 
 from collections.abc import Sequence

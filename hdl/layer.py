@@ -25,32 +25,35 @@ class LayerTrace(data.StructLayout):
     -------
     event : valid, row
         A row event is driven forward, for the first fold.
-    fired, gate : valid, group, bits
-        Lines of a group are decided.
+    fired : valid, group, bits
+        Lines of a group fire.
+    gate : valid, group, bits
+        Lines of a group are gated. Not in the output layer.
     sensed : valid, row
-        The sign of a row of this crossbar is decided.
+        The sign of a row of this crossbar is decided. Not in the first layer.
     written : valid, row, fold, weights
         Weights as pulses leave them.
     signs : ArrayLayout(signed(2), columns)
         Signs of the columns, steady at the end of a sample.
     """
 
-    def __init__(self, geometry: Geometry) -> None:
+    def __init__(self, config: Config, layer: int) -> None:
+        geometry = Geometry.of(config, layer)
         row = range(max(geometry.rows, 2))
-        group = {"valid": 1, "group": range(max(geometry.groups, 2)), "bits": geometry.tables}
+        fold = range(max(geometry.folds, 2))
+        group = data.StructLayout({"valid": 1, "group": range(max(geometry.groups, 2)), "bits": geometry.tables})
         weights = data.ArrayLayout(signed(geometry.weight_bits), geometry.lanes)
-        super().__init__(
-            {
-                "event": data.StructLayout({"valid": 1, "row": row}),
-                "fired": data.StructLayout(group),
-                "gate": data.StructLayout(group),
-                "sensed": data.StructLayout({"valid": 1, "row": row}),
-                "written": data.StructLayout(
-                    {"valid": 1, "row": row, "fold": range(max(geometry.folds, 2)), "weights": weights}
-                ),
-                "signs": data.ArrayLayout(signed(2), geometry.columns),
-            }
-        )
+        members = {
+            "event": data.StructLayout({"valid": 1, "row": row}),
+            "fired": group,
+            "written": data.StructLayout({"valid": 1, "row": row, "fold": fold, "weights": weights}),
+            "signs": data.ArrayLayout(signed(2), geometry.columns),
+        }
+        if layer < config.layers:
+            members["gate"] = group
+        if layer > 1:
+            members["sensed"] = data.StructLayout({"valid": 1, "row": row})
+        super().__init__(members)
 
 
 class LayerCounters(data.StructLayout):
@@ -146,7 +149,7 @@ class Layer(wiring.Component):
             "release": In(1),
             "busy": Out(1),
             "any_sign": Out(1),
-            "trace": Out(LayerTrace(geometry)),
+            "trace": Out(LayerTrace(config, index)),
             "counters": Out(LayerCounters()),
         }
         if not self._first:

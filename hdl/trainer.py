@@ -131,10 +131,7 @@ class Trainer(wiring.Component):
                 "counters": Out(Counters(config.layers)),
                 "sample_done": Out(1),
                 "training": Out(1),
-                **{
-                    f"trace{layer}": Out(LayerTrace(Geometry.of(config, layer)))
-                    for layer in range(1, config.layers + 1)
-                },
+                **{f"trace{layer}": Out(LayerTrace(config, layer)) for layer in range(1, config.layers + 1)},
             }
         )
 

@@ -114,15 +114,17 @@ class CompiledTrainer:
 
     def train_sample(self, features: NDArray[np.uint8], label: int, exponent: int = 0) -> Trace:
         """Train one sample; as the golden model does."""
-        return self.observe(np.asarray(features)[np.newaxis], [label], exponent)[0].trace
+        return self.observe(np.asarray(features)[np.newaxis], [label], exponent)[0][0].trace
 
-    def observe(self, features: NDArray[np.uint8], labels: Sequence[int], exponent: int = 0) -> list[Observed]:
-        """Train samples and return what the hardware showed of each."""
+    def observe(
+        self, features: NDArray[np.uint8], labels: Sequence[int], exponent: int = 0
+    ) -> tuple[list[Observed], NDArray[np.int64]]:
+        """Train samples; return what the hardware showed of each, and what `train` returns."""
         self._library.machine_trace(self._machine, 1)
         first = self.samples_trained
-        self.train(features, labels, exponent)
+        fired = self.train(features, labels, exponent)
         self._library.machine_trace(self._machine, 0)
-        return self._take(first, labels, exponent)
+        return self._take(first, labels, exponent), fired
 
     def train(self, features: NDArray[np.uint8], labels: Iterable[int], exponent: int = 0) -> NDArray[np.int64]:
         """Train samples in the order given.
@@ -252,7 +254,7 @@ def build(config: Config, design: Design) -> Path:
     ToolError
         If Verilator or a C++ compiler is missing or fails.
     """
-    compiler = require(os.environ.get("CXX", "g++"), "g++")
+    compiler = check_compiler()
     header = _ports_header(config)
     contents = (
         design.verilog,
@@ -267,32 +269,47 @@ def build(config: Config, design: Design) -> Path:
     return cached("compiled", contents, lambda scratch: _compile(scratch, design, header, compiler)) / f"{TOP}.so"
 
 
+def check_compiler() -> str:
+    """Path of the C++ compiler: ``$CXX``, or g++.
+
+    Raises
+    ------
+    ToolError
+        If it, or Verilator, is missing.
+    """
+    verilator_root()
+    return require(os.environ.get("CXX", "g++"), "g++")
+
+
 def _compile(scratch: Path, design: Design, header: str, compiler: str) -> None:
+    runtime = cached(
+        "verilated",
+        (*COMPILER_OPTIONS, compiler, str(verilator_root()), version("verilator")),
+        lambda path: _compile_sources(compiler, _runtime_sources(), path, path),
+    )
     (scratch / f"{TOP}.v").write_text(design.verilog)
     (scratch / "ports.h").write_text(header)
-    root = verilator_root()
-    environment = {"VERILATOR_ROOT": str(root)}
-    run_tool(
-        [verilator(), *VERILATOR_OPTIONS, "--top-module", TOP, "--Mdir", "generated", f"{TOP}.v"], scratch, environment
-    )
-    include = root / "include"
-    sources = [
-        *sorted(scratch.glob("generated/*.cpp")),
-        HARNESS,
-        include / "verilated.cpp",
-        include / "verilated_threads.cpp",
-    ]
-    objects = [scratch / f"{index}.o" for index in range(len(sources))]
-    flags = [*COMPILER_OPTIONS, "-I.", "-Igenerated", f"-I{include}", f"-I{include / 'vltstd'}"]
+    command = [str(verilator()), *VERILATOR_OPTIONS, "--top-module", TOP, "--Mdir", "generated", f"{TOP}.v"]
+    run_tool(command, scratch, {"VERILATOR_ROOT": str(verilator_root())})
+    _compile_sources(compiler, [*sorted(scratch.glob("generated/*.cpp")), HARNESS], scratch, scratch)
+    objects = [str(path) for path in (*sorted(scratch.glob("*.o")), *sorted(runtime.glob("*.o")))]
+    run_tool([compiler, "-shared", "-o", f"{TOP}.so", *objects, "-pthread"], scratch)
 
-    def compile_one(source: Path, target: Path) -> None:
-        run_tool([compiler, *flags, "-c", str(source), "-o", str(target)], scratch)
+
+def _runtime_sources() -> list[Path]:
+    return [verilator_root() / "include" / name for name in ("verilated.cpp", "verilated_threads.cpp")]
+
+
+def _compile_sources(compiler: str, sources: Sequence[Path], directory: Path, include: Path) -> None:
+    """Compile each source to an object file in `directory`, all cores at work."""
+    runtime = verilator_root() / "include"
+    flags = [*COMPILER_OPTIONS, f"-I{include}", f"-I{include / 'generated'}", f"-I{runtime}", f"-I{runtime / 'vltstd'}"]
+
+    def compile_one(source: Path) -> None:
+        run_tool([compiler, *flags, "-c", str(source), "-o", str(directory / f"{source.stem}.o")], directory)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(compile_one, sources, objects))
-    run_tool([compiler, "-shared", "-o", f"{TOP}.so", *map(str, objects), "-pthread"], scratch)
-    for path in objects:
-        path.unlink()
+        list(pool.map(compile_one, sources))
 
 
 def _ports_header(config: Config) -> str:

@@ -43,7 +43,7 @@ class Observer:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._geometries = [Geometry.of(config, layer) for layer in range(1, config.layers + 1)]
-        self.layouts = [LayerTraceLayout(geometry) for geometry in self._geometries]
+        self.layouts = [LayerTraceLayout(config, layer) for layer in range(1, config.layers + 1)]
 
     def assemble(self, number: int, label: int, exponent: int, cycles: list[Words]) -> Observed:
         """Assemble the trace of one sample.
@@ -64,7 +64,7 @@ class Observer:
                 LayerTrace(
                     rows=_rows(layout, "event", words),
                     fired=_lines(geometry, layout, "fired", words),
-                    gates=_lines(geometry, layout, "gate", words),
+                    gates=_lines(geometry, layout, "gate", words) if upper else np.zeros(0, dtype=np.bool_),
                     sensed=_rows(self.layouts[index + 1], "sensed", cycles[index + 1]) if upper else _NO_ROWS,
                     signs=unpack_array(layout, "signs", words[-1:])[0].astype(np.int8),
                     pulsed=pulsed,

@@ -67,27 +67,43 @@ class Scoreboard:
         self.model = Trainer(config)
         if weights is not None:
             self.model.load(weights)
+        self._weights = self.model.weights()
         self.samples = 0
         self.decisions = 0
 
     def check(self, features: NDArray[np.uint8], observed: Observed) -> Difference | None:
         """Train the model with the same sample and return the first difference, if any."""
         trace = self.model.train_sample(features, observed.trace.label, observed.trace.exponent)
-        weights = self.model.weights()
+        self._last = trace
+        self._weights = weights = self.model.weights()
         self.samples += 1
         self.decisions += trace.decisions + sum(len(layer.pulsed) * len(layer.signs) for layer in trace.layers)
         return next(_differences(trace, weights, observed), None)
 
+    def check_result(self, votes: NDArray[np.int64]) -> Difference | None:
+        """Compare the result of the last sample, shape (outputs,), with the outputs that fired."""
+        outputs = self._last.outputs
+        self.decisions += len(outputs)
+        for lane in np.flatnonzero(outputs != votes):
+            return Difference(
+                self._last.number, len(self._last.layers), "result", int(lane), int(outputs[lane]), int(votes[lane])
+            )
+        return None
+
+    def check_weight(self, layer: int, row: int, column: int, actual: int) -> Difference | None:
+        """Compare one weight of `layer` (1 to L) after the last sample."""
+        self.decisions += 1
+        expected = int(self._weights[layer - 1][row, column])
+        return None if expected == actual else Difference(-1, layer, "weights", column, expected, actual, row)
+
     def check_weights(self, weights: Sequence[Weights]) -> Difference | None:
         """Compare all weights, word for word, after the last sample."""
-        for index, (expected, actual) in enumerate(zip(self.model.weights(), weights, strict=True), start=1):
-            self.decisions += expected.size
+        for index, (expected, actual) in enumerate(zip(self._weights, weights, strict=True), start=1):
             places = np.argwhere(expected != actual)
             if len(places):
                 row, column = (int(place) for place in places[0])
-                return Difference(
-                    -1, index, "weights", column, int(expected[row, column]), int(actual[row, column]), row
-                )
+                return self.check_weight(index, row, column, int(actual[row, column]))
+            self.decisions += expected.size
         return None
 
 

@@ -1,0 +1,200 @@
+"""Co-simulation: golden model and Verilog train the same samples and are compared, bit for bit."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..hdl.verilog import Design
+from ..model.config import Config
+from ..model.crossbar import Weights
+from ..model.errors import ToolError
+from ..model.trainer import check_samples, check_weights, power_up_weights
+from .cocotb_runner import check_tools, run_bench
+from .compiled import CompiledTrainer, check_compiler
+from .scoreboard import Difference, Scoreboard
+from .session import Outcome, Task
+
+CHUNK = 64
+
+
+class Simulator(StrEnum):
+    """What runs the Verilog: cocotb with Icarus or Verilator, or a compiled simulation without cocotb."""
+
+    ICARUS = "icarus"
+    VERILATOR = "verilator"
+    COMPILED = "compiled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CosimReport:
+    """Result of a co-simulation.
+
+    Attributes
+    ----------
+    simulator : str
+    samples : int
+        Training samples compared.
+    decisions : int
+        Bits, signs, events, pulses and weights compared.
+    differences : int
+        0, or 1: at the first difference the comparison ends, as all that follows differs with it.
+    first_difference : str or None
+        Sample, layer, stage and lane of it, and both values.
+    cycles_per_sample : float
+        Clock cycles from the first beat to the end of the last sample, by sample, stalls included.
+    busy_cycles_per_sample : float
+        Those in which a sample was worked on.
+    """
+
+    simulator: str
+    samples: int
+    decisions: int
+    differences: int
+    first_difference: str | None
+    cycles_per_sample: float
+    busy_cycles_per_sample: float
+
+
+def cosimulate(
+    design: Design,
+    config: Config,
+    features: NDArray[np.uint8],
+    labels: Sequence[int] | NDArray[np.int64],
+    exponents: Sequence[int] | NDArray[np.int64],
+    *,
+    simulator: Simulator,
+    stalls: float = 0.0,
+    seed: int = 1,
+    weights: Sequence[Weights] | None = None,
+    progress: Callable[[int], None] = lambda samples: None,
+) -> CosimReport:
+    """Train samples on a design and on the golden model.
+
+    Parameters
+    ----------
+    design : Design
+        The Verilog; as generated, or as delivered.
+    config : Config
+        Its configuration.
+    features : ndarray of uint8, shape (samples, inputs)
+    labels, exponents : array_like of int, shape (samples,)
+    simulator : Simulator
+    stalls : float
+        Probability of a stall of each stream in each cycle, 0 to less than 1.
+    seed : int
+        Of the stalls.
+    weights : sequence of ndarray, optional
+        Power-up weights of the design, if they are not the configuration's initial ones.
+    progress : callable
+        Called with the number of samples compared so far, where the simulator can tell.
+
+    Raises
+    ------
+    DataError, RunError
+        If samples or weights do not fit.
+    ToolError
+        If the simulator is missing, or the design does not build or stops to answer.
+    """
+    exponents = np.asarray(exponents, dtype=np.int64)
+    labels = np.asarray(labels, dtype=np.int64)
+    for exponent in np.unique(exponents):
+        check_samples(config, features, labels.tolist(), int(exponent))
+    weights = power_up_weights(config) if weights is None else weights
+    check_weights(config, weights)
+    task = Task(
+        config=config,
+        features=features,
+        labels=labels,
+        exponents=exponents,
+        weights=tuple(weights),
+        stalls=stalls,
+        seed=seed,
+    )
+    if simulator is Simulator.COMPILED:
+        outcome = _run_compiled(design, task, progress)
+    else:
+        outcome = run_bench(simulator, design.verilog, task)
+    return CosimReport(
+        simulator=str(simulator),
+        samples=outcome.samples,
+        decisions=outcome.decisions,
+        differences=int(outcome.difference is not None),
+        first_difference=outcome.difference,
+        cycles_per_sample=outcome.cycles / max(outcome.samples, 1),
+        busy_cycles_per_sample=outcome.busy_cycles / max(outcome.samples, 1),
+    )
+
+
+def best_simulator() -> Simulator:
+    """The fastest simulator that can run here.
+
+    Raises
+    ------
+    ToolError
+        If there is none, saying what to install.
+    """
+    for simulator in (Simulator.COMPILED, Simulator.VERILATOR, Simulator.ICARUS):
+        try:
+            check_simulator(simulator)
+        except ToolError:
+            continue
+        return simulator
+    raise ToolError("no simulator is there: pip install 'stochastor[cosim]' and apt-get install g++ make, or iverilog")
+
+
+def check_simulator(simulator: Simulator) -> None:
+    """Check that a simulator can build and run.
+
+    Raises
+    ------
+    ToolError
+        Naming what is missing and how to install it.
+    """
+    if simulator is Simulator.COMPILED:
+        check_compiler()
+    else:
+        check_tools(simulator)
+
+
+def _run_compiled(design: Design, task: Task, progress: Callable[[int], None]) -> Outcome:
+    scoreboard = Scoreboard(task.config, task.weights)
+    difference: Difference | None = None
+    with CompiledTrainer(task.config, design, stalls=task.stalls, stall_seed=task.seed) as hardware:
+        for chunk in _chunks(task.exponents):
+            observed, results = hardware.observe(
+                task.features[chunk], task.labels[chunk].tolist(), int(task.exponents[chunk.start])
+            )
+            for features, sample, votes in zip(task.features[chunk], observed, results, strict=True):
+                difference = scoreboard.check(features, sample) or scoreboard.check_result(votes)
+                if difference is not None:
+                    break
+            progress(scoreboard.samples)
+            if difference is not None:
+                break
+        cycles, busy_cycles = hardware.cycles, int(hardware.counters()["busy_cycles"])  # type: ignore[arg-type]
+        if difference is None:
+            difference = scoreboard.check_weights(hardware.weights())
+    return Outcome(
+        samples=scoreboard.samples,
+        decisions=scoreboard.decisions,
+        cycles=cycles,
+        busy_cycles=busy_cycles,
+        difference=None if difference is None else str(difference),
+    )
+
+
+def _chunks(exponents: NDArray[np.int64]) -> list[slice]:
+    """Runs of samples of the same exponent, none longer than a chunk."""
+    edges = {0, len(exponents), *range(0, len(exponents), CHUNK), *(np.flatnonzero(np.diff(exponents)) + 1).tolist()}
+    ordered = sorted(edges)
+    return [slice(start, stop) for start, stop in pairwise(ordered)]
+
+
+def design_from(directory: Path) -> tuple[Config, Design, list[Weights]]:
+    """Read a design as delivered."""
+    raise ToolError(str(directory))
