@@ -1,0 +1,83 @@
+"""One line of the hardware wrong must make the comparison fail, and say where."""
+
+import inspect
+import re
+import textwrap
+from typing import Any
+
+import numpy as np
+import pytest
+from stochastor.hdl import error, lfsr, neuron, pulse, read, samplers
+from stochastor.model.config import Config, Gate
+from stochastor.sim.interpreted import interpret
+from stochastor.sim.scoreboard import Difference, Scoreboard
+
+SMALL = Config(sizes=(9, 5, 3), scale=3)
+
+# Class, method, the code as it is, the code as it is not, machine, stage in which it must be noticed.
+MUTATIONS = [
+    (samplers.Bernoulli, "elaborate", "> draws.bytes[line]", ">= draws.bytes[line]", SMALL, "rows"),
+    (read.ForwardRead, "elaborate", "[line] > compared.lower", "[line] >= compared.lower", SMALL, "fired"),
+    (read.ForwardRead, "elaborate", "[line] > ~compared", "[line] >= ~compared", SMALL, "gates"),
+    (neuron.XorGate, "_decide", "above ^ first", "above | first", Config(sizes=(9, 5, 3), gate=Gate.XOR), "gates"),
+    (error.OutputError, "elaborate", "activation & ~target", "activation", SMALL, "signs"),
+    (read.BackwardRead, "elaborate", "total > -1", "total > 0", SMALL, "signs"),
+    (read.BackwardRead, "elaborate", "Mux(last, 0, total)", "0", Config(sizes=(9, 5, 6), lanes=2, scale=3), "signs"),
+    (samplers.KeepRows, "elaborate", "low_bits) == 0", "low_bits) != 0", SMALL, "pulsed"),
+    (
+        pulse.SaturatingStep,
+        "elaborate",
+        "== -bound",
+        "== -bound + 1",
+        Config(sizes=(9, 5, 3), weight_bits=3),
+        "weights",
+    ),
+    (samplers.Draws, "elaborate", "last_words, words", "words, words", Config(sizes=(9, 9, 3), tables=8), "fired"),
+]
+
+
+def mutate(patch: pytest.MonkeyPatch, owner: type, method: str, code: str, other: str) -> None:
+    """Replace `code`, which must occur once, in the source of a method."""
+    original: Any = getattr(owner, method)
+    source = textwrap.dedent(inspect.getsource(original))
+    assert source.count(code) == 1
+    namespace: dict[str, Any] = {}
+    exec(source.replace(code, other), original.__globals__, namespace)
+    patch.setattr(owner, method, namespace[method])
+
+
+def first_difference(config: Config, samples: int = 24) -> Difference | None:
+    rng = np.random.default_rng(3)
+    features = rng.integers(0, 256, (samples, config.sizes[0]), dtype=np.uint8)
+    labels = rng.integers(0, config.sizes[-1], samples).tolist()
+    exponents = [index % 3 for index in range(samples)]
+    session = interpret(config, features, labels, exponents)
+    scoreboard = Scoreboard(config)
+    checks = (scoreboard.check(sample, seen) for sample, seen in zip(features, session.observed, strict=True))
+    return next((difference for difference in checks if difference is not None), None)
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "code", "other", "config", "stage"),
+    MUTATIONS,
+    ids=[f"{owner.__name__}: {other}" for owner, _, _, other, _, _ in MUTATIONS],
+)
+def test_one_wrong_line_is_noticed_in_its_stage(
+    monkeypatch: pytest.MonkeyPatch, owner: type, method: str, code: str, other: str, config: Config, stage: str
+) -> None:
+    assert first_difference(config) is None
+    mutate(monkeypatch, owner, method, code, other)
+    difference = first_difference(config)
+    assert difference is not None
+    assert difference.stage == stage
+    assert difference.expected != difference.actual
+    assert re.fullmatch(
+        r"sample \d+, layer \d, stage \w+(, row \d+)?, lane \d+: model -?\d+, hardware -?\d+", str(difference)
+    )
+
+
+def test_one_wrong_tap_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lfsr, "MASK", lfsr.MASK ^ 4)
+    difference = first_difference(SMALL)
+    assert difference is not None
+    assert (difference.sample, difference.layer, difference.stage) == (0, 1, "rows")

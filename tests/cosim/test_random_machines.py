@@ -1,0 +1,94 @@
+"""Machines of random configurations, in Amaranth's own simulator, against the golden model."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from stochastor.hdl.cycles import sample_cycles
+from stochastor.model.config import Config, Gate
+from stochastor.model.trainer import Trainer
+from stochastor.sim.interpreted import Session, interpret
+from stochastor.sim.scoreboard import Scoreboard
+
+SIZES = st.lists(st.sampled_from([1, 2, 3, 5, 7, 9, 13, 17]), min_size=2, max_size=5).map(tuple)
+EXPONENTS = [0, 0, 1, 0, 7, 2]
+
+configs = st.builds(
+    Config,
+    sizes=SIZES,
+    gate=st.sampled_from(Gate),
+    lanes=st.sampled_from([0, 1, 2, 3, 4, 5, 8]),
+    tables=st.sampled_from([1, 2, 4, 8, 16]),
+    pixels_per_beat=st.sampled_from([1, 2, 4, 8, 16]),
+    weight_bits=st.sampled_from([2, 3, 4, 8, 16]),
+    scale=st.sampled_from([1, 3, 8, 64]),
+    seed=st.integers(0, 2**64 - 1),
+)
+
+
+def train(config: Config, exponents: list[int], stalls: float = 0.0) -> tuple[Session, np.ndarray]:
+    rng = np.random.default_rng(config.seed)
+    features = rng.integers(0, 256, (len(exponents), config.sizes[0]), dtype=np.uint8)
+    labels = rng.integers(0, config.sizes[-1], len(exponents)).tolist()
+    return interpret(config, features, labels, exponents, stalls=stalls), features
+
+
+def assert_agrees(config: Config, session: Session, features: np.ndarray) -> None:
+    scoreboard = Scoreboard(config)
+    for sample, observed, votes in zip(features, session.observed, session.outputs, strict=True):
+        difference = scoreboard.check(sample, observed) or scoreboard.check_result(votes)
+        assert difference is None, str(difference)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@given(config=configs, stalls=st.sampled_from([0.0, 0.3]))
+@example(config=Config(sizes=(5, 3, 2)), stalls=0.3)
+@example(config=Config(sizes=(17, 9, 4, 3), lanes=4, tables=8), stalls=0.3)
+@example(config=Config(sizes=(1, 1)), stalls=0.0)
+def test_every_machine_computes_the_bits_of_the_model(config: Config, stalls: float) -> None:
+    session, features = train(config, EXPONENTS, stalls)
+    assert_agrees(config, session, features)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@given(config=configs)
+def test_every_sample_takes_the_cycles_of_the_formula(config: Config) -> None:
+    session, _ = train(config, EXPONENTS)
+    formula = [sample_cycles(config, observed.trace) for observed in session.observed]
+    assert session.busy_cycles == formula
+
+
+@pytest.mark.parametrize("exponent", range(8))
+def test_every_exponent_thins_as_the_model(exponent: int) -> None:
+    config = Config(sizes=(17, 5, 3), lanes=2)
+    session, features = train(config, [exponent] * 6)
+    assert_agrees(config, session, features)
+
+
+def test_lanes_tables_and_beats_change_no_bit() -> None:
+    machines = [
+        Config(sizes=(17, 9, 4, 3), lanes=lanes, tables=tables, pixels_per_beat=beat)
+        for lanes, tables, beat in [(0, 4, 4), (1, 1, 1), (4, 2, 16), (5, 16, 2), (3, 8, 8)]
+    ]
+    sessions = [train(machine, EXPONENTS)[0] for machine in machines]
+    traces = [[observed.trace for observed in session.observed] for session in sessions]
+    for other in traces[1:]:
+        for expected, actual in zip(traces[0], other, strict=True):
+            for ours, theirs in zip(expected.layers, actual.layers, strict=True):
+                for stage in ours.STAGES:
+                    np.testing.assert_array_equal(getattr(ours, stage), getattr(theirs, stage))
+
+
+def test_with_a_lane_per_column_a_row_event_takes_one_cycle_forward_and_one_in_the_update() -> None:
+    config = Config(sizes=(40, 6, 3))
+    features = np.full(40, 128, dtype=np.uint8)
+    trainer = Trainer(config)
+    trace = next(trace for label in [0, 1, 2] * 9 if (trace := trainer.train_sample(features, label)).has_error)
+    first = trace.layers[0]
+    assert first.signs.any()
+    idle_row = np.setdiff1d(np.arange(40), first.rows)[:1]
+    longer = replace(first, rows=np.union1d(first.rows, idle_row), pulsed=np.union1d(first.pulsed, idle_row))
+    more = replace(trace, layers=(longer, *trace.layers[1:]))
+    assert sample_cycles(config, more) == sample_cycles(config, trace) + 2
