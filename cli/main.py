@@ -9,10 +9,12 @@ import typer
 
 from ..model.errors import StochastorError
 from .console import print_error
+from .cosim import cosim
+from .demo import demo
 from .infer import infer
 from .train import train
 
-COMMANDS = (train, infer)
+COMMANDS = (demo, train, infer, cosim)
 
 app = typer.Typer(
     name="stochastor",

@@ -1,18 +1,22 @@
 """Verilog of the machine, with a description that other tools can read."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
+import numpy as np
 from amaranth.back import verilog
 from amaranth.hdl import Shape
 from amaranth.lib import data
 
 from ..model.config import Config
 from ..model.crossbar import Weights
-from ..model.trace import weights_sha256
+from ..model.errors import RunError
+from ..model.trace import weights_bytes, weights_sha256
 from ..model.trainer import power_up_weights
 from .geometry import Geometry
 from .trainer import Trainer
@@ -30,18 +34,46 @@ class Design:
         ``stochastor.v``, with top module ``stochastor``.
     description : dict
         ``stochastor.json``: configuration, its hash, weights' hash, ports with their fields, parameters of layers.
+    config : Config
+    weights : tuple of ndarray of int32
+        Power-up weights of layers 1 to L; ``stochastor.weights`` holds them as the checksum takes them.
     """
 
     verilog: str
     description: dict[str, Any]
+    config: Config
+    weights: tuple[Weights, ...]
 
-    def files(self) -> dict[str, str]:
+    def files(self) -> dict[str, bytes]:
         """Contents of all files by name; the same design always gives the same bytes."""
         return {
-            f"{TOP}.v": self.verilog,
-            f"{TOP}.json": json.dumps(self.description, indent=2, sort_keys=True) + "\n",
-            f"{TOP}.f": f"{TOP}.v\n",
+            f"{TOP}.v": self.verilog.encode("ascii"),
+            f"{TOP}.json": (json.dumps(self.description, indent=2, sort_keys=True) + "\n").encode("ascii"),
+            f"{TOP}.f": f"{TOP}.v\n".encode("ascii"),
+            f"{TOP}.weights": weights_bytes(self.weights),
         }
+
+    @classmethod
+    def read(cls, directory: Path) -> Self:
+        """Read a design as delivered.
+
+        Raises
+        ------
+        RunError
+            If a file is missing, is not what `files` makes, or the weights are not those of the description.
+        """
+        contents = {suffix: _contents(directory / f"{TOP}.{suffix}") for suffix in ("v", "json", "weights")}
+        where = f"{directory / TOP}.json"
+        try:
+            description = json.loads(contents["json"])
+            values, digest = description["config"], description["weights_sha256"]
+        except (ValueError, KeyError, TypeError):
+            raise RunError(f"{where}: is not the description of a design") from None
+        config = Config.from_dict(values, where=where)
+        if hashlib.sha256(contents["weights"]).hexdigest() != digest:
+            raise RunError(f"{directory / TOP}.weights: are not the weights with the SHA-256 that {where} gives")
+        text = contents["v"].decode("ascii", "replace")
+        return cls(text, description, config, weights_from_bytes(config, contents["weights"]))
 
 
 def generate(config: Config, weights: Sequence[Weights] | None = None) -> Design:
@@ -56,7 +88,31 @@ def generate(config: Config, weights: Sequence[Weights] | None = None) -> Design
     weights = power_up_weights(config) if weights is None else weights
     trainer = Trainer(config, weights)
     text = verilog.convert(trainer, name=TOP, emit_src=False, strip_internal_attrs=True)
-    return Design(_without_tool_banner(text), describe(config, weights, trainer))
+    return Design(_without_tool_banner(text), describe(config, weights, trainer), config, tuple(weights))
+
+
+def weights_from_bytes(config: Config, content: bytes) -> tuple[Weights, ...]:
+    """Weights of layers 1 to L from what the checksum is of.
+
+    Raises
+    ------
+    RunError
+        If the length is not that of the machine's weights.
+    """
+    shapes = [(config.rows(layer), config.columns(layer)) for layer in range(1, config.layers + 1)]
+    sizes = [rows * columns for rows, columns in shapes]
+    if len(content) != 2 * sum(sizes):
+        raise RunError(f"{len(content)} bytes of weights given, the machine's take {2 * sum(sizes)}")
+    flat = np.frombuffer(content, dtype="<i2").astype(np.int32)
+    parts = np.split(flat, np.cumsum(sizes)[:-1])
+    return tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
+
+
+def _contents(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}; stochastor verilog writes it") from None
 
 
 def describe(config: Config, weights: Sequence[Weights], trainer: Trainer) -> dict[str, Any]:

@@ -86,7 +86,9 @@ class Trace:
 
 def weights_sha256(weights: Sequence[NDArray[np.int32]]) -> str:
     """SHA-256 (hexadecimal) of the weights of all layers, row-major, two bytes each."""
-    digest = hashlib.sha256()
-    for layer in weights:
-        digest.update(np.ascontiguousarray(layer, dtype="<i2").tobytes())
-    return digest.hexdigest()
+    return hashlib.sha256(weights_bytes(weights)).hexdigest()
+
+
+def weights_bytes(weights: Sequence[NDArray[np.int32]]) -> bytes:
+    """The weights of all layers, row-major, two bytes each: what the checksum is of."""
+    return b"".join(np.ascontiguousarray(layer, dtype="<i2").tobytes() for layer in weights)

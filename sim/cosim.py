@@ -4,16 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..hdl.verilog import Design
-from ..model.config import Config
-from ..model.crossbar import Weights
 from ..model.errors import ToolError
-from ..model.trainer import check_samples, check_weights, power_up_weights
+from ..model.trainer import check_samples, check_weights
 from .cocotb_runner import check_tools, run_bench
 from .compiled import CompiledTrainer, check_compiler
 from .scoreboard import Difference, Scoreboard
@@ -62,7 +59,6 @@ class CosimReport:
 
 def cosimulate(
     design: Design,
-    config: Config,
     features: NDArray[np.uint8],
     labels: Sequence[int] | NDArray[np.int64],
     exponents: Sequence[int] | NDArray[np.int64],
@@ -70,7 +66,6 @@ def cosimulate(
     simulator: Simulator,
     stalls: float = 0.0,
     seed: int = 1,
-    weights: Sequence[Weights] | None = None,
     progress: Callable[[int], None] = lambda samples: None,
 ) -> CosimReport:
     """Train samples on a design and on the golden model.
@@ -79,8 +74,6 @@ def cosimulate(
     ----------
     design : Design
         The Verilog; as generated, or as delivered.
-    config : Config
-        Its configuration.
     features : ndarray of uint8, shape (samples, inputs)
     labels, exponents : array_like of int, shape (samples,)
     simulator : Simulator
@@ -88,8 +81,6 @@ def cosimulate(
         Probability of a stall of each stream in each cycle, 0 to less than 1.
     seed : int
         Of the stalls.
-    weights : sequence of ndarray, optional
-        Power-up weights of the design, if they are not the configuration's initial ones.
     progress : callable
         Called with the number of samples compared so far, where the simulator can tell.
 
@@ -103,15 +94,14 @@ def cosimulate(
     exponents = np.asarray(exponents, dtype=np.int64)
     labels = np.asarray(labels, dtype=np.int64)
     for exponent in np.unique(exponents):
-        check_samples(config, features, labels.tolist(), int(exponent))
-    weights = power_up_weights(config) if weights is None else weights
-    check_weights(config, weights)
+        check_samples(design.config, features, labels.tolist(), int(exponent))
+    check_weights(design.config, design.weights)
     task = Task(
-        config=config,
+        config=design.config,
         features=features,
         labels=labels,
         exponents=exponents,
-        weights=tuple(weights),
+        weights=design.weights,
         stalls=stalls,
         seed=seed,
     )
@@ -193,8 +183,3 @@ def _chunks(exponents: NDArray[np.int64]) -> list[slice]:
     edges = {0, len(exponents), *range(0, len(exponents), CHUNK), *(np.flatnonzero(np.diff(exponents)) + 1).tolist()}
     ordered = sorted(edges)
     return [slice(start, stop) for start, stop in pairwise(ordered)]
-
-
-def design_from(directory: Path) -> tuple[Config, Design, list[Weights]]:
-    """Read a design as delivered."""
-    raise ToolError(str(directory))

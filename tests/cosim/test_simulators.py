@@ -8,7 +8,6 @@ import pytest
 from stochastor.hdl.verilog import Design, generate
 from stochastor.model.config import Config, preset
 from stochastor.model.errors import DataError, RunError, ToolError
-from stochastor.model.trainer import power_up_weights
 from stochastor.sim import cocotb_runner
 from stochastor.sim.cosim import CosimReport, Simulator, best_simulator, cosimulate
 from stochastor.sim.scoreboard import Scoreboard
@@ -32,7 +31,7 @@ def samples(config: Config) -> tuple[np.ndarray, np.ndarray]:
 
 
 def run(design: Design, simulator: Simulator, stalls: float = 0.0) -> CosimReport:
-    return cosimulate(design, TINY, *samples(TINY), EXPONENTS, simulator=simulator, stalls=stalls)
+    return cosimulate(design, *samples(TINY), EXPONENTS, simulator=simulator, stalls=stalls)
 
 
 def with_a_wrong_weight_bit(verilog: str) -> str:
@@ -76,10 +75,10 @@ def test_all_simulators_report_the_same_figures(design: Design) -> None:
     assert replace(reports[0], simulator="") == replace(reports[1], simulator="")
 
 
-def test_other_weights_than_the_design_has_are_noticed(design: Design) -> None:
-    weights = power_up_weights(TINY)
+def test_other_weights_than_the_verilog_has_are_noticed(design: Design) -> None:
+    weights = [matrix.copy() for matrix in design.weights]
     weights[1][3, 4] += 1
-    report = cosimulate(design, TINY, *samples(TINY), EXPONENTS, simulator=Simulator.COMPILED, weights=weights)
+    report = run(replace(design, weights=tuple(weights)), Simulator.COMPILED)
     assert report.differences == 1
 
 
@@ -127,14 +126,6 @@ def test_a_missing_simulator_is_named_with_its_package(design: Design, monkeypat
 def test_samples_and_weights_that_do_not_fit_are_refused_before_a_build(design: Design) -> None:
     features, labels = samples(TINY)
     with pytest.raises(DataError, match="label 10 of sample 0"):
-        cosimulate(design, TINY, features, labels * 0 + 10, EXPONENTS, simulator=Simulator.ICARUS)
+        cosimulate(design, features, labels * 0 + 10, EXPONENTS, simulator=Simulator.ICARUS)
     with pytest.raises(RunError, match="overflows"):
-        cosimulate(
-            design,
-            TINY,
-            features,
-            labels,
-            EXPONENTS,
-            simulator=Simulator.ICARUS,
-            weights=[matrix * 100 for matrix in power_up_weights(TINY)],
-        )
+        run(replace(design, weights=tuple(matrix * 100 for matrix in design.weights)), Simulator.ICARUS)
