@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Mapping
-from itertools import pairwise
 from math import ceil, isqrt, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..model.crossbar import Weights
 from ..model.files import write_whole
+from ..model.schedule import exponent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,12 +95,12 @@ def _draw_accuracy(axes: "Axes", report: Mapping[str, Any]) -> None:
         label = f"{name}: {100 * report[key]:.2f} %"
         curve = [100 * record[key] for record in history]
         axes.plot(epochs, curve, color=colour, label=label, linewidth=1.8, marker=marker, markersize=3.5)
-    _mark_schedule(axes, history)
+    _mark_schedule(axes, report["epochs"])
     axes.set_title("Test accuracy by epoch")
     axes.set_xlabel("epochs trained")
     axes.set_ylabel(f"accuracy on {report['history_test_samples']:,} test samples (%)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_xlim(0.5, len(epochs) + 0.5)
+    axes.set_xlim(0.5, report["epochs"] + 0.5)
     axes.grid(axis="y", color="0.9")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -108,13 +108,14 @@ def _draw_accuracy(axes: "Axes", report: Mapping[str, Any]) -> None:
     axes.legend(title=legend, loc="lower right", framealpha=1, edgecolor="0.85", alignment="left")
 
 
-def _mark_schedule(axes: "Axes", history: list[Mapping[str, Any]]) -> None:
+def _mark_schedule(axes: "Axes", epochs: int) -> None:
     """Mark where the probability p = 2^-k that a row is pulsed goes down."""
-    steps = [after for before, after in pairwise(history) if after["exponent"] != before["exponent"]]
-    for record in steps:
-        edge, share = record["epoch"] - 0.5, f"1/{2 ** record['exponent']}"
+    exponents = [exponent(epoch, epochs) for epoch in range(epochs)]
+    steps = [epoch for epoch in range(1, epochs) if exponents[epoch] != exponents[epoch - 1]]
+    for epoch in steps:
+        edge, share = epoch + 0.5, f"1/{2 ** exponents[epoch]}"
         axes.axvline(edge, color=QUIET, linewidth=0.9, linestyle=(0, (2, 3)))
-        text = f"p = {share}" if record is steps[0] else share
+        text = f"p = {share}" if epoch == steps[0] else share
         axes.text(edge, 1.01, text, color=QUIET, fontsize=8.5, ha="center", transform=axes.get_xaxis_transform())
 
 

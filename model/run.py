@@ -19,7 +19,7 @@ from .data import Dataset
 from .errors import ConfigError, RunError
 from .files import write_whole
 from .interruption import Interruption
-from .run_state import DataRecord, EpochRecord, FinalFigures, RunState
+from .run_state import DataRecord, EpochRecord, FinalFigures, RunState, is_recorded
 from .schedule import exponent, sample_order
 from .trace import weights_sha256
 from .trainer import Trainer, check_samples, predictions
@@ -55,7 +55,7 @@ class Run:
     samples_done : int
         Samples done in the epoch under way.
     history : list of EpochRecord
-        One for every epoch finished.
+        One for every epoch finished, in long runs for evenly spaced ones.
     figures : FinalFigures or None
         None until the run is finished.
     """
@@ -279,9 +279,10 @@ class Run:
             with interruption.held():
                 self._train_step(dataset.train_features[chosen], dataset.train_labels[chosen])
             progress(self)
-        record = self._evaluate_epoch(dataset)
+        recorded = is_recorded(self.epoch + 1, self.config.epochs)
+        records = [self._evaluate_epoch(dataset)] if recorded else []
         with interruption.held():
-            self.history.append(record)
+            self.history += records
             self.epoch, self.samples_done = self.epoch + 1, 0
             self.save()
         progress(self)

@@ -18,6 +18,7 @@ from .data import Dataset
 from .errors import RunError, StochastorError
 
 FORMAT = 1
+MOST_RECORDS = 50
 _BASELINE = "baseline_"
 _DAMAGE = (ValueError, TypeError, LookupError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, StochastorError)
 
@@ -88,6 +89,11 @@ class FinalFigures:
     baseline_test_accuracy: float
 
 
+def is_recorded(epoch: int, epochs: int) -> bool:
+    """Whether a run of `epochs` is evaluated after `epoch` (1 to epochs): evenly spaced, the last one always."""
+    return epoch == epochs or epoch % -(-epochs // MOST_RECORDS) == 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunState:
     """Everything that a later bit, or a figure of the report, depends on.
@@ -105,7 +111,7 @@ class RunState:
     epoch, samples_done : int
         The position: epochs finished, and samples done in the one under way.
     history : tuple of EpochRecord
-        One for every epoch finished.
+        One for every epoch finished, in long runs for evenly spaced ones (`is_recorded`).
     machine_seconds, baseline_seconds : float
         Time spent training each learner.
     figures : FinalFigures or None
@@ -192,7 +198,8 @@ class RunState:
         return state
 
     def _check_position(self) -> None:
-        if not 0 <= self.epoch <= self.config.epochs or len(self.history) != self.epoch:
+        recorded = [epoch for epoch in range(1, self.epoch + 1) if is_recorded(epoch, self.config.epochs)]
+        if not 0 <= self.epoch <= self.config.epochs or [record.epoch for record in self.history] != recorded:
             raise ValueError(f"{len(self.history)} epochs recorded at epoch {self.epoch} of {self.config.epochs}")
         if not 0 <= self.samples_done <= self.data.train_samples:
             raise ValueError(f"{self.samples_done} of {self.data.train_samples} samples done")

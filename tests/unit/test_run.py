@@ -15,7 +15,7 @@ from stochastor.model.data import Dataset
 from stochastor.model.errors import DataError, RunError
 from stochastor.model.interruption import Interrupted
 from stochastor.model.run import SAMPLES_PER_STEP, VOTES, Run
-from stochastor.model.run_state import RunState
+from stochastor.model.run_state import MOST_RECORDS, RunState, is_recorded
 from stochastor.model.trace import weights_sha256
 from stochastor.model.trainer import predictions
 
@@ -356,3 +356,12 @@ def test_an_unfinished_run_has_no_report(run):
 def test_the_run_directory_holds_nothing_else(uninterrupted):
     names = sorted(path.name for path in Path(uninterrupted.path).iterdir())
     assert names == sorted([Run.CONFIG, Run.STATE, Run.REPORT])
+
+
+def test_a_long_run_is_evaluated_at_even_distances_and_at_its_end():
+    for epochs in (1, 7, 50, 51, 120, 400, 403):
+        recorded = [epoch for epoch in range(1, epochs + 1) if is_recorded(epoch, epochs)]
+        assert recorded[-1] == epochs
+        assert len(recorded) <= MOST_RECORDS + 1
+        assert len(set(np.diff([0, *recorded[:-1]]))) <= 1
+        assert epochs > MOST_RECORDS or len(recorded) == epochs

@@ -1,0 +1,31 @@
+# make demo: watch the machine learn.   make test: check everything.
+# Both set up what they need: a virtual environment in .venv and, where the user may, Debian or Ubuntu packages.
+
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test check bench clean
+
+demo: $(INSTALLED)
+	$(VENV)/bin/stochastor demo
+
+test: check
+	$(VENV)/bin/pytest tests/unit --numprocesses auto
+	$(VENV)/bin/pytest tests/cosim --numprocesses auto
+
+check: $(INSTALLED)
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	mkdir -p build/types && ln -sfn ../.. build/types/stochastor
+	MYPYPATH=build/types $(VENV)/bin/mypy -p stochastor.model -p stochastor.hdl -p stochastor.sim -p stochastor.fpga -p stochastor.cli
+
+bench: $(INSTALLED)
+	$(VENV)/bin/python tests/benchmarks/digits.py
+
+$(INSTALLED): pyproject.toml
+	./setup.sh $(PYTHON) $(VENV)
+	touch $@
+
+clean:
+	rm -rf build dist $(VENV) *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
