@@ -79,8 +79,9 @@ class Config:
         _check_range("epochs", self.epochs, 1, 100_000)
         _check_range("lanes", self.lanes, 0, 65_535)
         for name in ("tables", "pixels_per_beat"):
-            if getattr(self, name) not in LINES_PER_CYCLE or isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name} must be 1, 2, 4, 8 or 16, not {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if type(value) is not int or value not in LINES_PER_CYCLE:
+                raise ConfigError(f"{name} must be 1, 2, 4, 8 or 16, not {value!r}")
         self._check_references()
 
     def _check_references(self) -> None:

@@ -1,5 +1,6 @@
 """The crossbar port, the one way to an array of weights, and its integer implementation (section 6)."""
 
+from enum import IntEnum
 from math import isqrt
 from typing import NamedTuple, Protocol
 
@@ -9,6 +10,13 @@ from numpy.typing import NDArray
 from .philox import WEIGHT_PURPOSE, philox
 
 Weights = NDArray[np.int32]
+
+
+class Read(IntEnum):
+    """What a crossbar holds."""
+
+    FORWARD = 0
+    BACKWARD = 1
 
 
 class Address(NamedTuple):
@@ -22,6 +30,8 @@ class Address(NamedTuple):
         1 to L.
     training : bool
         Whether the operation belongs to a training sample.
+    read : Read
+        Kind of the read, or of the read that a comparison is of; pulses do without.
     comparison : int
         Number of a comparison among those of one held read.
     """
@@ -29,6 +39,7 @@ class Address(NamedTuple):
     sample: int
     layer: int
     training: bool
+    read: Read = Read.FORWARD
     comparison: int = 0
 
 

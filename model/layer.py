@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from . import samplers, tables
 from .config import Config, Gate
-from .crossbar import Address, Crossbar
+from .crossbar import Address, Crossbar, Read
 from .lfsr import Bank, Generator, Lfsr, seed
 from .trace import Bits, Rows, Signs
 
@@ -60,6 +60,7 @@ class Layer:
 
     def backward(self, address: Address, signs: Signs, rows: Rows) -> Signs:
         """Reduce the sums that `rows` see, when columns are driven by `signs`, to their signs, shape (rows,)."""
+        address = address._replace(read=Read.BACKWARD)
         self.crossbar.read_backward(address, signs, rows)
         positive = self.crossbar.compare(address, np.zeros(len(rows), dtype=np.int64))
         negative = ~self.crossbar.compare(address._replace(comparison=1), np.full(len(rows), -1))

@@ -1,6 +1,6 @@
 """The learning machine: trains one sample at a time, votes over passes (sections 7 and 8 of the specification)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,14 +55,16 @@ class Trainer:
         DataError
             If the sample does not fit the machine.
         """
-        check_samples(self.config, np.asarray(features)[np.newaxis], [label], exponent)
+        return self.train(np.asarray(features)[np.newaxis], [label], exponent)[0]
+
+    def _train(self, features: Features, label: int, exponent: int) -> Trace:
         rows, fired = self._forward(features, self.samples_trained, Bank.TRAIN)
         error = (np.arange(self.config.sizes[-1]) == label).astype(np.int8) - fired[-1].astype(np.int8)
         gates, signs = self._backward(error)
         pulsed = self._update(rows, signs, exponent)
         trace = Trace(
             number=self.samples_trained,
-            label=int(label),
+            label=label,
             exponent=exponent,
             layers=tuple(
                 LayerTrace(rows=r, fired=f, gates=g, sensed=_sensed(g, upper), signs=d, pulsed=p)
@@ -72,9 +74,23 @@ class Trainer:
         self.samples_trained += 1
         return trace
 
-    def train(self, features: Features, labels: Iterable[int], exponent: int = 0) -> list[Trace]:
-        """Train samples in the order given; features of shape (samples, inputs)."""
-        return [self.train_sample(x, label, exponent) for x, label in zip(features, labels, strict=True)]
+    def train(self, features: Features, labels: Sequence[int] | NDArray[np.int64], exponent: int = 0) -> list[Trace]:
+        """Train samples in the order given.
+
+        Parameters
+        ----------
+        features : ndarray of uint8, shape (samples, inputs)
+        labels : sequence of int, shape (samples,)
+        exponent : int
+            k of all samples.
+
+        Raises
+        ------
+        DataError
+            If any sample does not fit the machine; none is trained then.
+        """
+        check_samples(self.config, features, labels, exponent)
+        return [self._train(sample, int(label), exponent) for sample, label in zip(features, labels, strict=True)]
 
     def infer(self, features: Features, passes: int = 16) -> Votes:
         """Classify samples by votes over `passes` stochastic passes; training is not affected.
@@ -192,24 +208,27 @@ def predictions(votes: Votes) -> NDArray[np.int64]:
 
 
 def check_samples(
-    config: Config, features: Features, labels: Sequence[int] | NDArray[np.int64] = (), exponent: int = 0
+    config: Config,
+    features: Features,
+    labels: Sequence[int] | NDArray[np.int64] | None = None,
+    exponent: int = 0,
 ) -> None:
-    """Check that samples fit the machine.
+    """Check that samples, and their labels if they have any, fit the machine.
 
     Raises
     ------
     DataError
-        On another dtype or shape, a label or an exponent out of range.
+        On another dtype or shape, a label or an exponent out of range, or not as many labels as samples.
     """
+    features = np.asarray(features)
     if features.ndim != 2 or features.shape[1] != config.sizes[0] or features.dtype != np.uint8:
         raise DataError(
             f"features must be uint8 of shape (samples, {config.sizes[0]}), not {features.dtype} {features.shape}"
         )
-    for index, label in enumerate(labels):
-        if not 0 <= label < config.sizes[-1]:
-            raise DataError(f"label {label} of sample {index} must be from 0 to {config.sizes[-1] - 1}")
-    if not 0 <= exponent <= MAX_EXPONENT:
-        raise DataError(f"the thinning exponent must be from 0 to {MAX_EXPONENT}, not {exponent}")
+    if labels is not None:
+        _check_labels(config, np.asarray(labels), len(features))
+    if not isinstance(exponent, int | np.integer) or not 0 <= exponent <= MAX_EXPONENT:
+        raise DataError(f"the thinning exponent must be a whole number from 0 to {MAX_EXPONENT}, not {exponent}")
 
 
 def check_passes(passes: int) -> None:
@@ -220,7 +239,7 @@ def check_passes(passes: int) -> None:
     DataError
         If it is not 1 to 255.
     """
-    if not 1 <= passes <= MAX_PASSES:
+    if not isinstance(passes, int | np.integer) or not 1 <= passes <= MAX_PASSES:
         raise DataError(f"passes must be from 1 to {MAX_PASSES}, not {passes}")
 
 
@@ -238,7 +257,7 @@ def check_weights(config: Config, weights: Sequence[Weights]) -> None:
         shape = config.rows(layer), config.columns(layer)
         if matrix.shape != shape or not np.issubdtype(matrix.dtype, np.integer):
             raise RunError(f"weights of layer {layer} must be integers {shape}, not {matrix.dtype} {matrix.shape}")
-        wide = np.argwhere(np.abs(matrix.astype(np.int64)) > config.weight_max)
+        wide = np.argwhere((matrix > config.weight_max) | (matrix < -config.weight_max))
         if len(wide):
             row, column = wide[0]
             raise RunError(
@@ -259,8 +278,17 @@ def check_generator_states(config: Config, states: Sequence[int]) -> None:
     if len(states) != wanted:
         raise RunError(f"{len(states)} generator states given, the machine has {wanted}")
     for index, state in enumerate(states):
-        if not 0 < state < 1 << 32:
+        if not isinstance(state, int | np.integer) or not 0 < state < 1 << 32:
             raise RunError(f"generator state {index} must be from 1 to 2^32 - 1, not {state}")
+
+
+def _check_labels(config: Config, labels: NDArray[np.int64], samples: int) -> None:
+    if labels.shape != (samples,):
+        raise DataError(f"there must be a label for each of the {samples} samples, not labels of shape {labels.shape}")
+    if samples and not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(f"labels must be whole numbers, not {labels.dtype}")
+    for index in np.flatnonzero((labels < 0) | (labels >= config.sizes[-1])):
+        raise DataError(f"label {labels[index]} of sample {index} must be from 0 to {config.sizes[-1] - 1}")
 
 
 def _sensed(gates: Bits, upper_signs: Signs | None) -> Rows:

@@ -2,7 +2,7 @@
 
 import ctypes
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -126,7 +126,9 @@ class CompiledTrainer:
         self._library.machine_trace(self._machine, 0)
         return self._take(first, labels, exponent), fired
 
-    def train(self, features: NDArray[np.uint8], labels: Iterable[int], exponent: int = 0) -> NDArray[np.int64]:
+    def train(
+        self, features: NDArray[np.uint8], labels: Sequence[int] | NDArray[np.int64], exponent: int = 0
+    ) -> NDArray[np.int64]:
         """Train samples in the order given.
 
         Returns
@@ -134,8 +136,8 @@ class CompiledTrainer:
         ndarray of int64, shape (samples, outputs)
             Fired bits of the output layer.
         """
-        labels = np.asarray(list(labels), dtype=np.int64)
         check_samples(self.config, features, labels, exponent)
+        labels = np.asarray(labels, dtype=np.int64)
         fired = self._run(training_beats(self.config, features, labels, exponent, self.samples_trained), len(labels))
         self.samples_trained += len(labels)
         return fired

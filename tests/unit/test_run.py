@@ -117,17 +117,17 @@ def test_an_interrupted_evaluation_is_made_again(run, dataset, uninterrupted, mo
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_waits_for_the_sample_under_way(run, dataset, uninterrupted, monkeypatch, number):
-    train_sample, samples = run.trainer.train_sample, 0
+def test_a_signal_waits_for_the_samples_under_way(run, dataset, uninterrupted, monkeypatch, number):
+    train, samples = run.trainer.train, 0
 
-    def signalled(*arguments):
+    def signalled(features, labels, exponent):
         nonlocal samples
-        samples += 1
-        if samples == SAMPLES_PER_STEP + 5:
+        samples += len(labels)
+        if samples == 2 * SAMPLES_PER_STEP:
             os.kill(os.getpid(), number)
-        return train_sample(*arguments)
+        return train(features, labels, exponent)
 
-    monkeypatch.setattr(run.trainer, "train_sample", signalled)
+    monkeypatch.setattr(run.trainer, "train", signalled)
     with pytest.raises(Interrupted) as interrupted:
         run.train(dataset)
     assert interrupted.value.exit_code == 128 + number
