@@ -46,8 +46,11 @@ class OutputError(wiring.Component):
             m.d.comb += [
                 target.eq(self.label == self.fired.group * self._tables + line),
                 activation.eq(self.fired.bits[line]),
-                self.signs[line].eq(Cat(target ^ activation, activation & ~target).as_signed()),
             ]
+            with m.If(target & ~activation):
+                m.d.comb += self.signs[line].eq(1)
+            with m.Elif(activation & ~target):
+                m.d.comb += self.signs[line].eq(-1)
         return m
 
 

@@ -178,7 +178,6 @@ class Layer(wiring.Component):
             crossbar.port.clear.eq(self.start),
             crossbar.port.signs.eq(signs),
             neurons.fire.eq(self.start),
-            neurons.gate.eq(self.gate),
             keep_rows.exponent.eq(self.exponent),
             self.any_sign.eq(signs.any()),
             self.trace.signs.eq(signs),
@@ -257,6 +256,7 @@ class Layer(wiring.Component):
         connect(m, gate_list.events, flipped(self.open_rows))
         m.d.comb += [
             fire_ends.eq(self.fired.valid & self.fired.ready & (self.fired.p == geometry.columns)),
+            neurons.gate.eq(self.gate),
             gate_list.replay.eq(self.gate),
             gate_list.release.eq(self.release),
         ]

@@ -1,6 +1,6 @@
 """Neurons: reference codes for every line, and what their comparisons mean; the twin of the samplers that compare."""
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -71,6 +71,8 @@ class RandomCodes(wiring.Component):
         m.submodules.table = table = CodeTable(self._codes, self._tables, self._reference_bits)
         connect(m, flipped(self.port), draws.port)
         left = Signal(range(self._operations + 1))
+        group = Signal.like(draws.beat)
+        last = Signal()
         advance = Signal()
         m.d.comb += [
             advance.eq(~self.request.valid | self.request.ready),
@@ -78,13 +80,11 @@ class RandomCodes(wiring.Component):
             table.bytes.eq(draws.bytes),
             table.enable.eq(draws.advance),
             self.request.p.lower.eq(table.codes),
+            self.request.p.group.eq(group),
+            self.request.p.last.eq(last),
         ]
         with m.If(advance):
-            m.d.sync += [
-                self.request.valid.eq(draws.advance),
-                self.request.p.group.eq(draws.beat),
-                self.request.p.last.eq(draws.last),
-            ]
+            m.d.sync += [self.request.valid.eq(draws.advance), group.eq(draws.beat), last.eq(draws.last)]
         with m.If(draws.advance & draws.last):
             m.d.sync += left.eq(left - 1)
         with m.If(self.start):
@@ -116,6 +116,7 @@ class FixedCodes(wiring.Component):
         self._groups = groups
         self._tables = tables
         self._code = code
+        self._reference_bits = reference_bits
         super().__init__(
             {
                 "start": In(1),
@@ -126,11 +127,17 @@ class FixedCodes(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         request = self.request
-        m.d.comb += request.p.last.eq(request.p.group == self._groups - 1)
-        m.d.comb += [request.p.lower[line].eq(self._code) for line in range(self._tables)]
+        group = Signal.like(request.p.group)
+        last = Signal()
+        m.d.comb += [
+            last.eq(group == self._groups - 1),
+            request.p.group.eq(group),
+            request.p.last.eq(last),
+            request.p.lower.eq(Cat([Const(self._code, self._reference_bits)] * self._tables)),
+        ]
         with m.If(request.valid & request.ready):
-            m.d.sync += request.p.group.eq(Mux(request.p.last, 0, request.p.group + 1))
-            with m.If(request.p.last):
+            m.d.sync += group.eq(Mux(last, 0, group + 1))
+            with m.If(last):
                 m.d.sync += request.valid.eq(0)
         with m.If(self.start):
             m.d.sync += request.valid.eq(1)

@@ -139,7 +139,6 @@ class Presenter(wiring.Component):
         m.d.comb += [
             transfer.eq(bernoulli.features.valid & bernoulli.features.ready),
             next_beat.eq(Mux(beat == beats - 1, 0, beat + 1)),
-            presentation.last.eq(passes_left == 0),
             write_port.addr.eq(beat),
             write_port.data.eq(self.samples.p.features),
             read_port.addr.eq(Mux(transfer, next_beat, beat)),
@@ -170,6 +169,7 @@ class Presenter(wiring.Component):
                         m.d.sync += [
                             presentation.sideband.eq(sideband),
                             presentation.first.eq(1),
+                            presentation.last.eq(more_passes == 0),
                             passes_left.eq(more_passes),
                         ]
                     with m.If((next_beat == 0) & (Mux(beat == 0, more_passes, passes_left) != 0)):
@@ -177,7 +177,11 @@ class Presenter(wiring.Component):
             with m.State("AGAIN"):
                 m.d.comb += bernoulli.port.bank.eq(1)
                 with m.If(list_ends):
-                    m.d.sync += [presentation.first.eq(0), passes_left.eq(passes_left - 1)]
+                    m.d.sync += [
+                        presentation.first.eq(0),
+                        presentation.last.eq(passes_left == 1),
+                        passes_left.eq(passes_left - 1),
+                    ]
                     m.next = "REDRAW"
             with m.State("REDRAW"):
                 m.d.comb += [

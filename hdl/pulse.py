@@ -1,6 +1,6 @@
 """The pulse: every driven weight of a row moves by one step and saturates."""
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -53,5 +53,6 @@ class SaturatingStep(wiring.Component):
             ]
             with m.If(at_bound):
                 m.d.comb += self.stepped[lane].eq(weight)
-        m.d.comb += self.moves.eq(Cat(self.signs[lane] != 0 for lane in range(self._lanes)))
+            with m.If(sign != 0):
+                m.d.comb += self.moves[lane].eq(1)
         return m

