@@ -4,7 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import numpy as np
 from amaranth.back import rtlil
-from amaranth.hdl import Shape
-from amaranth.lib import data
+from amaranth.hdl import Fragment, Shape
+from amaranth.lib import data, wiring
 
 from ..model.config import Config
 from ..model.crossbar import Weights
@@ -90,7 +90,7 @@ def generate(config: Config, weights: Sequence[Weights] | None = None) -> Design
     """
     weights = power_up_weights(config) if weights is None else weights
     trainer = Trainer(config, weights)
-    netlist = name_wires(rtlil.convert(trainer, name=TOP, emit_src=False))
+    netlist = name_wires(rtlil.convert(trainer, name=TOP, emit_src=False), dict(_members(trainer)))
     return Design(_to_verilog(netlist), describe(config, weights, trainer), config, tuple(weights))
 
 
@@ -159,6 +159,17 @@ def _fields(layout: data.Layout) -> list[dict[str, Any]]:
             entry["signed"] = True
         fields.append(entry)
     return fields
+
+
+def _members(trainer: Trainer) -> Iterator[tuple[str, list[str]]]:
+    """Members of each component of a machine, by the name of its module."""
+    pending = [(TOP, Fragment.get(trainer, None))]
+    while pending:
+        module, fragment = pending.pop()
+        pending += [(f"{module}.{name}", part) for part, name, _ in fragment.subfragments]
+        for origin in fragment.origins or ():
+            if isinstance(origin, wiring.Component):
+                yield module, ["__".join(map(str, path)) for path, _, _ in origin.signature.flatten(origin)]
 
 
 def _to_verilog(netlist: str) -> str:
