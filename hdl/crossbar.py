@@ -118,7 +118,8 @@ class IntegerCrossbar(wiring.Component):
 
     Latency
     -------
-    An operation a cycle; SENSE and PULSE take one for each fold. Then as in `ForwardRead` and `BackwardRead`.
+    An operation a cycle; SENSE and PULSE take one for each fold. A word that was written in the cycle before is read a
+    cycle later. Then as in `ForwardRead` and `BackwardRead`.
     """
 
     def __init__(
@@ -195,6 +196,11 @@ class IntegerCrossbar(wiring.Component):
         each_fold = (port.operation.p.operation == Operation.SENSE) | (port.operation.p.operation == Operation.PULSE)
         bias_row = self._rows - 1
         drive_ends = fetched_valid & (fetched.operation == Operation.DRIVE) & (fetched.row == bias_row)
+        address = Signal.like(read_port.addr)
+        fetched_address = Signal.like(read_port.addr)
+        writes = (fetched.operation == Operation.PULSE) | (fetched.operation == Operation.LOAD)
+        reads = port.operation.p.operation != Operation.LOAD
+        stale = fetched_valid & writes & reads & (address == fetched_address)
         drive_fold = Signal.like(fetched_fold)
         inner_fold = Signal.like(fetched_fold)
         fold = Signal.like(fetched_fold)
@@ -203,14 +209,20 @@ class IntegerCrossbar(wiring.Component):
         m.d.comb += [
             fold.eq(Mux(driving, drive_fold, Mux(each_fold, inner_fold, port.operation.p.fold))),
             last_fold.eq(~each_fold | (inner_fold == self._folds - 1)),
-            accept.eq(port.operation.valid & ~(driving & (forward_read.busy | drive_ends))),
+            accept.eq(port.operation.valid & ~stale & ~(driving & (forward_read.busy | drive_ends))),
             port.operation.ready.eq(accept & last_fold),
-            read_port.addr.eq(Array(index * self._rows for index in range(self._folds))[fold] + port.operation.p.row),
+            address.eq(Array(index * self._rows for index in range(self._folds))[fold] + port.operation.p.row),
+            read_port.addr.eq(address),
             read_port.en.eq(accept),
         ]
         m.d.sync += fetched_valid.eq(accept)
         with m.If(accept):
-            m.d.sync += [fetched.eq(port.operation.p), fetched_fold.eq(fold), fetched_last_fold.eq(last_fold)]
+            m.d.sync += [
+                fetched.eq(port.operation.p),
+                fetched_address.eq(address),
+                fetched_fold.eq(fold),
+                fetched_last_fold.eq(last_fold),
+            ]
             with m.If(each_fold):
                 m.d.sync += inner_fold.eq(Mux(last_fold, 0, inner_fold + 1))
             with m.If(driving & (port.operation.p.row == bias_row)):
@@ -226,7 +238,7 @@ class IntegerCrossbar(wiring.Component):
             forward_read.clear.eq(port.clear),
             step.word.eq(read_port.data),
             step.signs.eq(signs),
-            write_port.addr.eq(Array(index * self._rows for index in range(self._folds))[fetched_fold] + fetched.row),
+            write_port.addr.eq(fetched_address),
             port.dumped.valid.eq(fetched_valid & (fetched.operation == Operation.DUMP)),
             port.dumped.weight.eq(Array(read_port.data)[fetched.lane]),
         ]

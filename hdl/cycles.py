@@ -41,9 +41,18 @@ def sample_cycles(config: Config, trace: Trace) -> int:
 
 
 def draw_cycles(config: Config, rows: NDArray[np.int64]) -> int:
-    """Cycles in which the input of a sample is drawn, ahead of the layers: a beat takes max(1, row events)."""
+    """Cycles in which the input of a sample is drawn, ahead of the layers.
+
+    A beat takes max(1, row events), the last one its row events and two.
+
+    Parameters
+    ----------
+    config : Config
+    rows : ndarray of int64
+        Row events of layer 1, ended by the bias row.
+    """
     active = np.bincount(rows[:-1] // config.pixels_per_beat, minlength=-(-config.sizes[0] // config.pixels_per_beat))
-    return int(np.maximum(active, 1).sum()) + 1
+    return int(np.maximum(active[:-1], 1).sum() + active[-1] + 2)
 
 
 def _forward(geometries: Sequence[Geometry], trace: Trace) -> int:

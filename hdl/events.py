@@ -39,7 +39,8 @@ class RowEvents(wiring.Component):
 
     Latency
     -------
-    One cycle from a group to its first event. A group with b lines at 1 takes max(1, b) cycles, the bias row one more.
+    One cycle from a group to its first event. A group with b lines at 1 takes max(1, b) cycles; the last one, with its
+    bias row, b + 2.
     """
 
     def __init__(self, lines: int, size: int) -> None:
@@ -176,7 +177,8 @@ class EventList(wiring.Component):
             m.d.sync += [replaying.eq(1), position.eq(0), self.events.valid.eq(0)]
 
         with m.If(self.release & self.complete):
-            m.d.sync += [complete[self.read_bank].eq(0), counts[self.read_bank].eq(0), replaying.eq(0)]
+            m.d.sync += [complete[self.read_bank].eq(0), counts[self.read_bank].eq(0)]
+            m.d.sync += [replaying.eq(0), self.events.valid.eq(0)]
             if self._banks > 1:
                 m.d.sync += self.read_bank.eq(~self.read_bank)
         return m

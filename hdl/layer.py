@@ -355,7 +355,7 @@ class Layer(wiring.Component):
             operation.p.fold.eq(access.p.column // lanes),
             operation.p.lane.eq(access.p.column % lanes),
             operation.p.weight.eq(access.p.value),
-            access.ready.eq(1),
+            access.ready.eq(access.p.generator | operation.ready),
         ]
 
     def _answer(self, m: Module, crossbar: IntegerCrossbar, neurons: Neurons, keep_rows: KeepRows) -> None:

@@ -76,12 +76,14 @@ class Presenter(wiring.Component):
     samples : In(stream of SampleBeat)
         ceil(inputs / per_beat) beats a sample; the sideband of the first one counts, `infer` must be steady.
     events : Out(stream of range(inputs + 1))
+        No third list may be accepted while two presentations wait.
     presentations : Out(stream of Presentation)
         One for each list of row events, not before the list is complete.
 
     Latency
     -------
-    A beat takes max(1, active features) cycles, the bias row one more. A reseed takes one cycle, each further pass one.
+    A beat takes max(1, active features) cycles, the last one two more than its active features, its bias row included;
+    every further pass takes as long. A reseed of an idle presenter takes one cycle.
     """
 
     def __init__(self, *, inputs: int, outputs: int, per_beat: int, seeds: tuple[int, ...]) -> None:

@@ -54,8 +54,8 @@ class ForwardRead(wiring.Component):
 
     Latency
     -------
-    A word a cycle. A group is held one cycle after the last word for the first, one more for each further one. Response
-    one cycle after request.
+    A word a cycle. The first group of a fold is accepted two cycles after its last word, each further one a cycle
+    later. Response one cycle after request.
     """
 
     def __init__(

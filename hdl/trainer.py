@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Array, Cat, Module, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -270,8 +270,10 @@ class Trainer(wiring.Component):
         reading = Signal()
         to_input = access.generator & (access.layer == 0) & (access.row == Generator.INPUT)
         accepted = self.access.valid & self.access.ready
+        open_ = ~working & ~reading
+        layer_ready = Array(layer.access.ready for layer in layers)[access.layer]
         m.d.comb += [
-            self.access.ready.eq(~working & ~reading),
+            self.access.ready.eq(open_ & (to_input | layer_ready)),
             presenter.port.load.eq(accepted & to_input & access.write),
             presenter.port.load_state.eq(access.value),
         ]
@@ -283,7 +285,7 @@ class Trainer(wiring.Component):
             m.d.sync += [self.values.valid.eq(1), self.values.p.eq(presenter.port.state)]
         for index, layer in enumerate(layers):
             m.d.comb += [
-                layer.access.valid.eq(accepted & ~to_input & (access.layer == index)),
+                layer.access.valid.eq(self.access.valid & open_ & ~to_input & (access.layer == index)),
                 *(layer.access.p[name].eq(access[name]) for name in ("write", "generator", "row", "column", "value")),
             ]
             with m.If(layer.value.valid):

@@ -25,6 +25,7 @@ from .names import name_wires
 from .trainer import Trainer
 
 TOP = "stochastor"
+LINT_WAIVERS = Path(__file__).with_name("lint.vlt")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Design:
             f"{TOP}.json": (json.dumps(self.description, indent=2, sort_keys=True) + "\n").encode("ascii"),
             f"{TOP}.f": f"{TOP}.v\n".encode("ascii"),
             f"{TOP}.weights": weights_bytes(self.weights),
+            f"{TOP}.vlt": LINT_WAIVERS.read_bytes(),
         }
 
     @classmethod

@@ -212,6 +212,6 @@ def _checked_gate(gate: object) -> Gate:
 
 PRESETS = {
     "tiny": Config(sizes=(64, 12, 10), lanes=5, epochs=3),
-    "digits": Config(sizes=(64, 128, 10)),
+    "digits": Config(sizes=(64, 128, 10), weight_bits=10, scale=32, gate=Gate.FIXED_WINDOW, epochs=800),
     "mnist": Config(sizes=(784, 256, 10)),
 }

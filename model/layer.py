@@ -89,4 +89,4 @@ def generator_keys(config: Config, layer: int) -> list[GeneratorKey]:
 
 def row_events(active: Bits) -> Rows:
     """Rows of the active lines, ascending, ended by the bias row."""
-    return np.flatnonzero(np.append(active, True))
+    return np.concatenate((np.flatnonzero(active), [len(active)]))

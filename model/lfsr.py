@@ -1,6 +1,7 @@
 """The LFSRs that every random bit of the machine comes from (section 4 of the specification)."""
 
 from enum import IntEnum
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,14 +50,21 @@ class Lfsr:
 
     def word(self) -> int:
         """Advance by 32 shifts and return the state."""
-        for _ in range(WORD_BITS // 8):
-            self.state = (self.state >> 8) ^ _EIGHT_SHIFTS[self.state & 0xFF]
+        self.state = int(self._following(1)[0])
         return self.state
 
     def draw(self, lines: int) -> NDArray[np.uint8]:
         """Draw a byte for every line of an operation, shape (lines,)."""
-        words = [self.word() for _ in range(-(-lines // LINES_PER_WORD))]
-        return np.array(words, dtype="<u4").view(np.uint8)[:lines]
+        words = self._following(-(-lines // LINES_PER_WORD))
+        self.state = int(words[-1])
+        return words.astype("<u4", copy=False).view(np.uint8)[:lines]
+
+    def _following(self, count: int) -> NDArray[np.uint32]:
+        """The next `count` words: an LFSR is linear, so those of a state are the sum of those of its bytes."""
+        table, state = _words_of_bytes(count), self.state
+        low, high = table[0, state & 0xFF] ^ table[1, state >> 8 & 0xFF], table[2, state >> 16 & 0xFF]
+        words: NDArray[np.uint32] = low ^ high ^ table[3, state >> 24]
+        return words
 
 
 def shift(state: int) -> int:
@@ -69,11 +77,24 @@ def seed(master: int, generator: Generator, bank: Bank, layer: int) -> int:
     return int(philox(master, generator, bank, layer, SEED_PURPOSE)[0]) or MASK
 
 
-def _eight_shifts(low_byte: int) -> int:
-    state = low_byte
-    for _ in range(8):
-        state = shift(state)
-    return state
+@cache
+def _words_of_bytes(count: int) -> NDArray[np.uint32]:
+    """The `count` words that follow a state of one nonzero byte, shape (4, 256, count): by its place and its value."""
+    table = np.zeros((WORD_BITS // 8, 256, count), dtype=np.uint32)
+    words = _words_of_bits(count)
+    for place in range(WORD_BITS // 8):
+        for bit in range(8):
+            size = 1 << bit
+            table[place, size : 2 * size] = table[place, :size] ^ words[8 * place + bit]
+    return table
 
 
-_EIGHT_SHIFTS = [_eight_shifts(low_byte) for low_byte in range(256)]
+def _words_of_bits(count: int) -> NDArray[np.uint32]:
+    """The `count` words that follow each state of one bit, shape (32, count)."""
+    states = np.uint32(1) << np.arange(WORD_BITS, dtype=np.uint32)
+    words = np.empty((WORD_BITS, count), dtype=np.uint32)
+    for index in range(count):
+        for _ in range(WORD_BITS):
+            states = (states >> np.uint32(1)) ^ np.where(states & np.uint32(1), np.uint32(MASK), np.uint32(0))
+        words[:, index] = states
+    return words
