@@ -1,19 +1,25 @@
 """``stochastor demo``: the whole chain on handwritten digits."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..model.config import Config
 from ..model.errors import ToolError
 from ..model.files import write_whole
-from ..model.run import Run
 from .console import make_table, notices, output, percent
 from .cosim import run_cosim
 from .options import DEFAULT_DATA, JsonOption, resolve_config
 from .report import check_json_path, write_json
 from .training import PICTURE, train_run
+
+if TYPE_CHECKING:
+    from ..hdl.verilog import Design
+    from ..sim.cosim import Simulator
 
 
 def demo(
@@ -37,8 +43,10 @@ def demo(
     began = time.monotonic()
     directory = _free(out)
     config = resolve_config("digits", None)
-    report = train_run(directory / "run", config, DEFAULT_DATA)
-    figures = report | _verilog_and_cosim(directory, samples)
+    with ThreadPoolExecutor(1) as pool:
+        hardware = pool.submit(_make_hardware, config, directory / "verilog")
+        report = train_run(directory / "run", config, DEFAULT_DATA)
+    figures = report | _cosimulate(*hardware.result(), samples)
     figures["wall_seconds"] = time.monotonic() - began
     picture = directory / PICTURE
     write_whole(picture, (directory / "run" / PICTURE).read_bytes())
@@ -48,31 +56,29 @@ def demo(
         raise typer.Exit(1)
 
 
-def _verilog_and_cosim(directory: Path, samples: int) -> dict[str, Any]:
+def _make_hardware(config: Config, directory: Path) -> tuple["Design", "Simulator | None"]:
+    """Write the Verilog and build the best simulator there is, beside the training."""
     from ..hdl.verilog import generate
-    from ..sim.cosim import best_simulator
+    from ..sim.cosim import best_simulator, prepare
 
-    config = Run.open(directory / "run").config
-    with notices.status("generating Verilog"):
-        design = generate(config)
-    target = directory / "verilog"
-    target.mkdir()
+    design = generate(config)
+    directory.mkdir(parents=True)
     for name, content in design.files().items():
-        write_whole(target / name, content)
-    figures: dict[str, Any] = {"verilog_lines": design.verilog.count("\n")}
+        write_whole(directory / name, content)
     try:
-        cosim = run_cosim(design, DEFAULT_DATA, samples, best_simulator(), 0.0)
+        simulator = best_simulator()
+        prepare(design, simulator)
     except ToolError as error:
         notices.print(f"not co-simulated: {error}")
+        return design, None
+    return design, simulator
+
+
+def _cosimulate(design: "Design", simulator: "Simulator | None", samples: int) -> dict[str, Any]:
+    figures: dict[str, Any] = {"verilog_lines": design.verilog.count("\n")}
+    if simulator is None:
         return figures | {"simulator": None, "differences": None}
-    return figures | {
-        "simulator": cosim.simulator,
-        "samples": cosim.samples,
-        "decisions": cosim.decisions,
-        "differences": cosim.differences,
-        "first_difference": cosim.first_difference,
-        "cycles_per_sample": cosim.cycles_per_sample,
-    }
+    return figures | asdict(run_cosim(design, DEFAULT_DATA, samples, simulator, 0.0))
 
 
 def _print(figures: dict[str, Any], directory: Path) -> None:

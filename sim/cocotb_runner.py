@@ -49,14 +49,12 @@ def run_bench(simulator: str, verilog: str, task: Task) -> Outcome:
     check_tools(simulator)
     from cocotb_tools.runner import get_runner
 
+    build = build_design(simulator, verilog)
     with _environment(simulator), tempfile.TemporaryDirectory(prefix="stochastor-") as scratch:
         directory = Path(scratch)
         task.write(directory)
         log = directory / "simulation.log"
         runner = get_runner(simulator)
-        build = cached(
-            f"cocotb-{simulator}", _contents(simulator, verilog), lambda path: _build(simulator, verilog, path)
-        )
         # The runner exits where a test fails; what it found is in the outcome.
         with log.open("w") as stream, redirect_stdout(stream), suppress(SystemExit):
             runner.test(
@@ -73,6 +71,20 @@ def run_bench(simulator: str, verilog: str, task: Task) -> Outcome:
         if outcome is None:
             raise ToolError(f"the {simulator} simulation broke off: {_reason(log)}")
         return outcome
+
+
+def build_design(simulator: str, verilog: str) -> Path:
+    """Build a design for `simulator` and return the directory; cached by content.
+
+    Raises
+    ------
+    ToolError
+        If the build fails.
+    """
+    with _environment(simulator):
+        return cached(
+            f"cocotb-{simulator}", _contents(simulator, verilog), lambda path: _build(simulator, verilog, path)
+        )
 
 
 def check_tools(simulator: str) -> None:

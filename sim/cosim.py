@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ..hdl.verilog import Design
 from ..model.errors import ToolError
 from ..model.trainer import check_samples, check_weights
-from .cocotb_runner import check_tools, run_bench
-from .compiled import CompiledTrainer, check_compiler
+from .cocotb_runner import build_design, check_tools, run_bench
+from .compiled import CompiledTrainer, build, check_compiler
 from .scoreboard import Difference, Scoreboard
 from .session import Outcome, Task
 
@@ -118,6 +118,21 @@ def cosimulate(
         cycles_per_sample=outcome.cycles / max(outcome.samples, 1),
         busy_cycles_per_sample=outcome.busy_cycles / max(outcome.samples, 1),
     )
+
+
+def prepare(design: Design, simulator: Simulator) -> None:
+    """Build a design for a simulator, so that a later co-simulation finds it in the cache.
+
+    Raises
+    ------
+    ToolError
+        If the simulator is missing or the build fails.
+    """
+    check_simulator(simulator)
+    if simulator is Simulator.COMPILED:
+        build(design.config, design)
+    else:
+        build_design(simulator, design.verilog)
 
 
 def best_simulator() -> Simulator:

@@ -220,7 +220,7 @@ def test_the_window_is_that_of_the_gate(gate, window):
     ("name", "values"),
     [
         ("tiny", {"sizes": (64, 12, 10), "lanes": 5, "epochs": 3}),
-        ("digits", {"sizes": (64, 128, 10)}),
+        ("digits", {"sizes": (64, 128, 10), "weight_bits": 10, "scale": 32, "gate": "fixed_window", "epochs": 800}),
         ("mnist", {"sizes": (784, 256, 10)}),
     ],
 )
