@@ -13,8 +13,9 @@ from .cosim import cosim
 from .demo import demo
 from .infer import infer
 from .train import train
+from .verilog import verilog
 
-COMMANDS = (demo, train, infer, cosim)
+COMMANDS = (demo, train, infer, cosim, verilog)
 
 app = typer.Typer(
     name="stochastor",

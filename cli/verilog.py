@@ -1,0 +1,135 @@
+"""``stochastor verilog``: write a machine as Verilog."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..model.config import Config
+from ..model.errors import RunError
+from ..model.files import write_whole
+from ..model.run import Run
+from .console import make_table, notices, output
+from .options import ConfigOption, JsonOption, PresetOption, resolve_config
+from .report import check_json_path, write_json
+
+if TYPE_CHECKING:
+    from ..hdl.verilog import Design
+
+# What decides the bits of a trained machine; lanes, tables and beats may be chosen anew.
+BIT_FIELDS = ("sizes", "weight_bits", "scale", "gate", "reference_bits", "seed")
+
+
+def verilog(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory for the files.", show_default=False)],
+    preset: PresetOption = None,
+    config: ConfigOption = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights",
+            metavar="RUN",
+            help="Power up with the weights of this run, finished or not, instead of initial ones.",
+            show_default=False,
+        ),
+    ] = None,
+    json: JsonOption = None,
+) -> None:
+    """Write the machine as Verilog, with a description of its ports that other tools can read.
+
+    DIR then holds stochastor.v, stochastor.json (configuration, hashes, ports with their fields), stochastor.weights,
+    stochastor.f (a list of the sources) and stochastor.vlt (what `verilator --lint-only -Wall` need not report, and
+    why). The same machine always gives the same bytes. Without --preset and --config, --weights takes the run's own
+    configuration; with one of them, lanes, tables and pixels_per_beat may differ from it.
+
+    Examples:
+
+        stochastor verilog --preset tiny --out build/tiny
+        stochastor verilog --weights runs/digits --out build/digits
+        verilator --lint-only -Wall build/tiny/stochastor.vlt build/tiny/stochastor.v
+    """
+    check_json_path(json)
+    _check_directory(out)
+    design = _design(weights, preset, config)
+    files = design.files()
+    _write_together(out, files)
+    _print_design(design, out, files)
+    write_json(json, _figures(design, files))
+
+
+def _design(run_path: Path | None, preset: str | None, config_file: Path | None) -> "Design":
+    from ..hdl.verilog import generate
+
+    if run_path is None:
+        config, matrices = resolve_config(preset, config_file), None
+    else:
+        run = Run.open(run_path)
+        matrices = run.trainer.weights()
+        config = run.config
+        if preset is not None or config_file is not None:
+            config = resolve_config(preset, config_file)
+            _check_same_machine(run, config)
+    with notices.status("generating"):
+        return generate(config, matrices)
+
+
+def _check_same_machine(run: Run, config: Config) -> None:
+    for field in BIT_FIELDS:
+        trained, given = (machine.to_dict()[field] for machine in (run.config, config))
+        if trained != given:
+            raise RunError(
+                f"{run.path}: its weights are of a machine with {field} = {trained}, not {given}; "
+                "leave out --preset and --config to take its own configuration"
+            )
+
+
+def _check_directory(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(None, "is a file; --out takes a directory", str(path))
+
+
+def _write_together(directory: Path, files: Mapping[str, bytes]) -> None:
+    """Write all files, or none if one of them cannot be written."""
+    made = [path for path in (directory, *directory.parents) if not path.exists()]
+    draft = directory / f".stochastor.{os.getpid()}.tmp"
+    try:
+        draft.mkdir(parents=True)
+        for name, content in files.items():
+            write_whole(draft / name, content)
+        for name in files:
+            os.replace(draft / name, directory / name)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        with suppress(OSError):
+            for path in made:
+                path.rmdir()
+        raise
+    draft.rmdir()
+
+
+def _print_design(design: "Design", out: Path, files: Mapping[str, bytes]) -> None:
+    description = design.description
+    sizes = "-".join(map(str, design.config.sizes))
+    output.print(f"{sizes} written to {out}")
+    output.print(f"configuration {description['config_sha256']}")
+    output.print(f"weights       {description['weights_sha256']}")
+    sources = [(name, f"{len(content):,}") for name, content in files.items()]
+    output.print(make_table("files", ("name", "bytes"), sources))
+    geometry = ("rows", "columns", "lanes", "folds", "tables")
+    layers = [
+        (str(index), *(str(layer[name]) for name in geometry))
+        for index, layer in enumerate(description["layers"], start=1)
+    ]
+    output.print(make_table("layers", ("number", *geometry), layers))
+    ports = [(name, port["direction"], str(port["width"])) for name, port in description["ports"].items()]
+    output.print(make_table("ports", ("name", "direction", "width"), ports))
+
+
+def _figures(design: "Design", files: Mapping[str, bytes]) -> dict[str, Any]:
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    return {"files": digests, **design.description}
