@@ -39,7 +39,7 @@ def make_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
 
 
 class TrainingProgress(AbstractContextManager["TrainingProgress"]):
-    """Shows how far a run is: a bar on a terminal, a line for every epoch elsewhere.
+    """Shows how far a run is: a bar on a terminal, a line for every epoch that is evaluated elsewhere.
 
     Call it with the run, as `Run.train` does.
     """
@@ -73,7 +73,8 @@ class TrainingProgress(AbstractContextManager["TrainingProgress"]):
 
     def __call__(self, run: Run) -> None:
         self._bar.update(self._task, completed=run.samples_trained, **_fields(run))
-        if self._bar.disable and run.epoch > self._epochs_shown:
+        evaluated = bool(run.history) and run.history[-1].epoch > self._epochs_shown
+        if self._bar.disable and evaluated:
             notices.print(f"epoch {run.epoch}/{run.config.epochs}: {_accuracies(run)}")
         self._epochs_shown = run.epoch
 
