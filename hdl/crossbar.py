@@ -42,11 +42,11 @@ class CrossbarPort(wiring.Signature):
         What drives the columns in SENSE and PULSE; steady while the array is not idle.
     clear : Out(1)
         Forget the held forward read, at the next edge.
-    request : Out(stream)
-        Compare the held z of the lines of `group` with the codes `lower` and, where `pair` is set, with ~lower
-        (that is -lower - 1: the upper end of a window). Not ready before these lines are held.
-    response : In(stream)
-        For each request in order: `above` and `beyond`, one bit a line: [z > lower] and [z > ~lower].
+    request : Out(stream of CompareRequest)
+        Compare the held z of the lines of `group` with the codes `lower` and with ~lower (that is -lower - 1, the upper
+        end of a window). Not ready before these lines are held.
+    response : In(stream of CompareResponse)
+        For each request in order, one bit a line: `above` is [z > lower], `beyond` is [z > ~lower].
     sensed : In(StructLayout)
         `valid` for a cycle with the answer to a SENSE of `row`: [s > 0] and [s > -1].
     dumped : In(StructLayout)

@@ -181,7 +181,10 @@ def _run_compiled(design: Design, task: Task, progress: Callable[[int], None]) -
             progress(scoreboard.samples)
             if difference is not None:
                 break
-        cycles, busy_cycles = hardware.cycles, int(hardware.counters()["busy_cycles"])  # type: ignore[arg-type]
+        # A difference leaves the rest of its chunk uncompared: count cycles for the samples that were.
+        share = scoreboard.samples / max(hardware.samples_trained, 1)
+        cycles = round(share * hardware.cycles)
+        busy_cycles = round(share * hardware.counters()["busy_cycles"])  # type: ignore[operator]
         if difference is None:
             difference = scoreboard.check_weights(hardware.weights())
     return Outcome(
