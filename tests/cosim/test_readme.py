@@ -1,0 +1,33 @@
+"""What the README shows must work as it stands there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+from stochastor.cli.main import app
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+COMMANDS = re.findall(r"^    (stochastor .*?)(?:  +#.*)?$", README, flags=re.MULTILINE)
+
+
+def test_the_python_of_the_readme_runs() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert len(blocks) == 1
+    exec(compile(blocks[0], "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_of_the_readme_has_the_options_it_shows(line: str) -> None:
+    _, name, *arguments = shlex.split(line)
+    command = typer.main.get_command(app).commands[name]
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert {argument for argument in arguments if argument.startswith("--")} <= known
+
+
+def test_every_link_of_the_readme_leads_somewhere() -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)", README)
+    assert len(links) > 3
+    for link in links:
+        assert (Path(__file__).parents[2] / link).exists()
