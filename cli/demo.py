@@ -10,7 +10,7 @@ import typer
 
 from ..model.config import Config
 from ..model.errors import ToolError
-from ..model.files import write_whole
+from ..model.files import write_together, write_whole
 from .console import make_table, notices, output, percent
 from .cosim import run_cosim
 from .options import DEFAULT_DATA, JsonOption, resolve_config
@@ -62,9 +62,7 @@ def _make_hardware(config: Config, directory: Path) -> tuple["Design", "Simulato
     from ..sim.cosim import best_simulator, prepare
 
     design = generate(config)
-    directory.mkdir(parents=True)
-    for name, content in design.files().items():
-        write_whole(directory / name, content)
+    write_together(directory, design.files())
     try:
         simulator = best_simulator()
         prepare(design, simulator)

@@ -1,10 +1,7 @@
 """``stochastor verilog``: write a machine as Verilog."""
 
 import hashlib
-import os
-import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +9,7 @@ import typer
 
 from ..model.config import Config
 from ..model.errors import RunError
-from ..model.files import write_whole
+from ..model.files import write_together
 from ..model.run import Run
 from .console import make_table, notices, output
 from .options import ConfigOption, JsonOption, PresetOption, resolve_config
@@ -57,7 +54,7 @@ def verilog(
     _check_directory(out)
     design = _design(weights, preset, config)
     files = design.files()
-    _write_together(out, files)
+    write_together(out, files)
     _print_design(design, out, files)
     write_json(json, _figures(design, files))
 
@@ -91,25 +88,6 @@ def _check_same_machine(run: Run, config: Config) -> None:
 def _check_directory(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise NotADirectoryError(None, "is a file; --out takes a directory", str(path))
-
-
-def _write_together(directory: Path, files: Mapping[str, bytes]) -> None:
-    """Write all files, or none if one of them cannot be written."""
-    made = [path for path in (directory, *directory.parents) if not path.exists()]
-    draft = directory / f".stochastor.{os.getpid()}.tmp"
-    try:
-        draft.mkdir(parents=True)
-        for name, content in files.items():
-            write_whole(draft / name, content)
-        for name in files:
-            os.replace(draft / name, directory / name)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        with suppress(OSError):
-            for path in made:
-                path.rmdir()
-        raise
-    draft.rmdir()
 
 
 def _print_design(design: "Design", out: Path, files: Mapping[str, bytes]) -> None:

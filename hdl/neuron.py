@@ -1,5 +1,7 @@
 """Neurons: reference codes for every line, and what their comparisons mean; the twin of the samplers that compare."""
 
+from abc import abstractmethod
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -187,9 +189,9 @@ class Decision(wiring.Component):
         ]
         return m
 
+    @abstractmethod
     def _decide(self, m: Module, bits: Signal) -> Signal | Const:
         """Drive `bits`; return whether the operation at hand completes them."""
-        raise NotImplementedError
 
 
 class Fire(Decision):

@@ -1,6 +1,9 @@
 """Writing files so that a reader meets the old content or the new, never a part."""
 
 import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -22,6 +25,31 @@ def write_whole(path: Path, content: bytes) -> None:
         _sync_directory(path.parent)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def write_together(directory: Path, files: Mapping[str, bytes]) -> None:
+    """Write files by name into `directory`, which is made if need be; none of them if one cannot be written.
+
+    Raises
+    ------
+    OSError
+        If one cannot be written; what was there before stays.
+    """
+    made = [path for path in (directory, *directory.parents) if not path.exists()]
+    draft = directory / f".{os.getpid()}.tmp"
+    try:
+        draft.mkdir(parents=True)
+        for name, content in files.items():
+            write_whole(draft / name, content)
+        for name in files:
+            os.replace(draft / name, directory / name)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        with suppress(OSError):
+            for path in made:
+                path.rmdir()
+        raise
+    draft.rmdir()
 
 
 def _write_durably(path: Path, content: bytes) -> None:
