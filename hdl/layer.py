@@ -4,7 +4,6 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ..model import tables
 from ..model.config import Config
 from ..model.crossbar import Weights
 from ..model.lfsr import Bank, Generator, seed
@@ -217,8 +216,8 @@ class Layer(wiring.Component):
             columns=geometry.columns,
             groups=geometry.groups,
             tables=geometry.tables,
-            thresholds=tables.fire_thresholds(config.scale),
-            windows=config.window,
+            thresholds=config.thresholds(self._index),
+            windows=config.windows(self._index),
             gate=None if self._output else config.gate,
             reference_bits=config.reference_bits,
             fire_seeds=self._seeds(Generator.FIRE, *Bank),

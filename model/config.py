@@ -15,6 +15,7 @@ from . import tables
 from .errors import ConfigError
 
 LINES_PER_CYCLE = (1, 2, 4, 8, 16)
+HASHED_WHERE_USED = ("input_draws", "carry_digits", "carry_base", "carry_period")
 
 
 class Gate(StrEnum):
@@ -34,11 +35,19 @@ class Config:
     sizes : tuple of int
         Inputs, then the columns of each layer.
     weight_bits : int
-        Width of a signed weight, 2 to 16.
+        Width of a signed cell, 2 to 16; without carry a cell is a weight.
     scale : int
         Weight LSBs in one unit of pre-activation.
     gate : Gate
         Kind of derivative gate.
+    input_draws : int
+        Patterns drawn of an input and integrated in one read of layer 1.
+    carry_digits : int
+        Cells of a synapse; 1 means no carry.
+    carry_base : int
+        Steps of a cell that make one step of the next; 0 without carry.
+    carry_period : int
+        Training samples from one carry to the next; 0 without carry.
     reference_bits : int
         Width of the signed reference codes of the comparators.
     seed : int
@@ -62,6 +71,10 @@ class Config:
     weight_bits: int = 8
     scale: int = 64
     gate: Gate = Gate.RANDOM_WINDOW
+    input_draws: int = 1
+    carry_digits: int = 1
+    carry_base: int = 0
+    carry_period: int = 0
     reference_bits: int = 12
     seed: int = 0
     epochs: int = 30
@@ -74,6 +87,7 @@ class Config:
         object.__setattr__(self, "gate", _checked_gate(self.gate))
         _check_range("weight_bits", self.weight_bits, 2, 16)
         _check_range("scale", self.scale, 1, 1 << 16)
+        _check_range("input_draws", self.input_draws, 1, 16)
         _check_range("reference_bits", self.reference_bits, 2, 24)
         _check_range("seed", self.seed, 0, (1 << 64) - 1)
         _check_range("epochs", self.epochs, 1, 100_000)
@@ -82,21 +96,48 @@ class Config:
             value = getattr(self, name)
             if type(value) is not int or value not in LINES_PER_CYCLE:
                 raise ConfigError(f"{name} must be 1, 2, 4, 8 or 16, not {value!r}")
+        self._check_carry()
         self._check_references()
+
+    def _check_carry(self) -> None:
+        _check_range("carry_digits", self.carry_digits, 1, 4)
+        if self.carry_digits == 1:
+            for name in ("carry_base", "carry_period"):
+                if getattr(self, name) != 0:
+                    raise ConfigError(
+                        f"{name} must be 0 where carry_digits is 1, not {getattr(self, name)!r}: "
+                        f"a synapse of one cell has no carry"
+                    )
+            return
+        if self.weight_bits < 3:
+            raise ConfigError(f"carry needs cells of weight_bits = 3 or more, not {self.weight_bits}")
+        _check_range("carry_base", self.carry_base, self.digit_max // 2 + 1, self.digit_max)
+        _check_range("carry_period", self.carry_period, 1, (1 << 32) - 1)
+        if self.weight_max >= 1 << 31:
+            raise ConfigError(
+                f"weights of carry_digits = {self.carry_digits} to the base {self.carry_base} reach "
+                f"{self.weight_max}, which must be below 2^31: lower one of the two"
+            )
 
     def _check_references(self) -> None:
         bound = 1 << (self.reference_bits - 1)
-        codes: list[tuple[str, tuple[int, ...]]] = [("fire", tables.fire_thresholds(self.scale))]
+        codes: list[tuple[str, tuple[int, ...]]] = [("fire", self.thresholds(1))]
         if self.gate is not Gate.XOR:
-            window = self.window
-            codes.append(("gate window", (*(-u for u in window), *(u - 1 for u in window))))
+            windows = self.windows(1)
+            codes.append(("gate window", (*(-u for u in windows), *(u - 1 for u in windows))))
         for name, table in codes:
             extreme = max(table, key=lambda code: max(code, -code - 1))
             if not -bound <= extreme < bound:
+                draws = f" and input_draws = {self.input_draws}" if self.input_draws > 1 else ""
                 raise ConfigError(
                     f"reference_bits = {self.reference_bits} holds codes {-bound} to {bound - 1}, but the {name} table "
-                    f"at scale = {self.scale} needs {extreme}: raise reference_bits or lower scale"
+                    f"at scale = {self.scale}{draws} needs {extreme}: raise reference_bits or lower scale"
                 )
+        if self.carry_digits > 1 and self.digit_max > bound:
+            raise ConfigError(
+                f"reference_bits = {self.reference_bits} holds codes {-bound} to {bound - 1}, but a carry compares "
+                f"cells with codes up to {-self.digit_max}: raise reference_bits or lower weight_bits"
+            )
 
     @property
     def layers(self) -> int:
@@ -108,25 +149,47 @@ class Config:
         return self.sizes[layer - 1] + 1
 
     def columns(self, layer: int) -> int:
-        """Columns of crossbar `layer` (1 to L)."""
+        """Columns of crossbar `layer` (1 to L): its neurons."""
         return self.sizes[layer]
 
+    def cell_columns(self, layer: int) -> int:
+        """Columns of cells of crossbar `layer` (1 to L): `carry_digits` for each neuron."""
+        return self.sizes[layer] * self.carry_digits
+
     @property
-    def weight_max(self) -> int:
-        """Largest weight, in LSBs; the smallest is its negative."""
+    def digit_max(self) -> int:
+        """Largest value of a cell, in steps; the smallest is its negative."""
         return (1 << (self.weight_bits - 1)) - 1
 
     @property
-    def window(self) -> tuple[int, ...]:
-        """Half widths U[r] of the gate window for bytes r = 0 to 255."""
+    def weight_max(self) -> int:
+        """Largest weight, in LSBs, all cells at their bounds; the smallest is its negative."""
+        places: list[int] = [self.carry_base**digit for digit in range(self.carry_digits)]
+        return self.digit_max * sum(places)
+
+    def scale_of(self, layer: int) -> int:
+        """LSBs in one unit of pre-activation of `layer` (1 to L)."""
+        return self.scale * (self.input_draws if layer == 1 else 1)
+
+    def thresholds(self, layer: int) -> tuple[int, ...]:
+        """Fire thresholds T[r] of `layer` (1 to L) for bytes r = 0 to 255."""
+        return tables.fire_thresholds(self.scale_of(layer))
+
+    def windows(self, layer: int) -> tuple[int, ...]:
+        """Half widths U[r] of the gate window of `layer` (1 to L) for bytes r = 0 to 255."""
         if self.gate is Gate.FIXED_WINDOW:
-            return (4 * self.scale,) * 256
-        return tables.random_windows(self.scale)
+            return (4 * self.scale_of(layer),) * 256
+        return tables.random_windows(self.scale_of(layer))
+
+    def carries_after(self, sample: int) -> bool:
+        """Whether a carry follows the training sample of number `sample` (from 0)."""
+        return self.carry_digits > 1 and (sample + 1) % self.carry_period == 0
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hexadecimal) of the canonical JSON of all fields but `epochs`."""
-        machine = {name: value for name, value in asdict(self).items() if name != "epochs"}
+        """SHA-256 (hexadecimal) of the canonical JSON of all fields that section 2 of the specification names."""
+        unused = {name for name in HASHED_WHERE_USED if getattr(self, name) == getattr(type(self), name)}
+        machine = {name: value for name, value in asdict(self).items() if name not in unused | {"epochs"}}
         text = json.dumps(machine, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 

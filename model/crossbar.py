@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .philox import WEIGHT_PURPOSE, philox
 
+Cells = NDArray[np.int32]
 Weights = NDArray[np.int32]
 
 
@@ -17,6 +18,7 @@ class Read(IntEnum):
 
     FORWARD = 0
     BACKWARD = 1
+    DIGIT = 2
 
 
 class Address(NamedTuple):
@@ -31,9 +33,13 @@ class Address(NamedTuple):
     training : bool
         Whether the operation belongs to a training sample.
     read : Read
-        Kind of the read, or of the read that a comparison is of; pulses do without.
+        Kind of the read, or of the read that a comparison is of; a pulse is of the kind that decided it.
     comparison : int
         Number of a comparison among those of one held read.
+    row, digit : int
+        Where a carry stands; 0 outside of a carry.
+    repetition : int
+        Number of a pulse among those of one carry.
     """
 
     sample: int
@@ -41,6 +47,9 @@ class Address(NamedTuple):
     training: bool
     read: Read = Read.FORWARD
     comparison: int = 0
+    row: int = 0
+    digit: int = 0
+    repetition: int = 0
 
 
 class Crossbar(Protocol):
@@ -50,7 +59,13 @@ class Crossbar(Protocol):
     columns: int
 
     def read_forward(self, address: Address, rows: NDArray[np.int64]) -> None:
-        """Hold z_j, the sum over the active `rows`, for every column j."""
+        """Hold z_j, the sum over the active `rows`, for every column j.
+
+        `rows` are one pattern or more, each ascending and ended by the bias row; a row counts once for each pattern.
+        """
+
+    def read_digit(self, address: Address, row: int, digit: int) -> None:
+        """Hold the value of the cell `digit` of `row`, for every column j."""
 
     def read_backward(self, address: Address, signs: NDArray[np.int8], rows: NDArray[np.int64]) -> None:
         """Hold s_i, the sum over columns weighted by `signs` (columns,), for each of `rows`."""
@@ -58,14 +73,14 @@ class Crossbar(Protocol):
     def compare(self, address: Address, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Decide [held > code] strictly, line by line; repeatable while the read is held."""
 
-    def pulse(self, address: Address, rows: NDArray[np.int64], signs: NDArray[np.int8]) -> None:
-        """Move the weights of `rows` by one step along `signs` (columns,), saturating."""
+    def pulse(self, address: Address, rows: NDArray[np.int64], signs: NDArray[np.int8], digit: int = 0) -> None:
+        """Move the cells `digit` of `rows` by one step along `signs` (columns,), saturating."""
 
-    def load(self, weights: Weights) -> None:
-        """Write all weights, shape (rows, columns), in LSBs."""
+    def load(self, cells: Cells) -> None:
+        """Write all cells, shape (rows, columns * digits), in steps; those of a synapse stand side by side."""
 
-    def dump(self) -> Weights:
-        """Read all weights, shape (rows, columns), in LSBs."""
+    def dump(self) -> Cells:
+        """Read all cells, shape (rows, columns * digits), in steps."""
 
 
 class IntegerCrossbar:
@@ -75,39 +90,48 @@ class IntegerCrossbar:
     ----------
     rows, columns : int
         Bias row included.
-    weight_max : int
-        Weights saturate at +-weight_max LSBs.
+    digit_max : int
+        Cells saturate at +-digit_max.
+    digits : int
+        Cells of a synapse, the least significant one first.
+    base : int
+        Steps of a cell that make one step of the next.
     """
 
-    def __init__(self, rows: int, columns: int, weight_max: int) -> None:
+    def __init__(self, rows: int, columns: int, digit_max: int, digits: int = 1, base: int = 0) -> None:
         self.rows = rows
         self.columns = columns
-        self.weight_max = weight_max
-        self._weights = np.zeros((rows, columns), dtype=np.int32)
+        self.digit_max = digit_max
+        self._places = base ** np.arange(digits, dtype=np.int64)
+        self._cells = np.zeros((rows, columns, digits), dtype=np.int32)
         self._held: NDArray[np.int64] = np.zeros(columns, dtype=np.int64)
 
     def read_forward(self, address: Address, rows: NDArray[np.int64]) -> None:
-        self._held = self._weights[rows].sum(axis=0, dtype=np.int64)
+        self._held = self._cells[rows].sum(axis=0, dtype=np.int64) @ self._places
+
+    def read_digit(self, address: Address, row: int, digit: int) -> None:
+        self._held = self._cells[row, :, digit].astype(np.int64)
 
     def read_backward(self, address: Address, signs: NDArray[np.int8], rows: NDArray[np.int64]) -> None:
-        self._held = np.matmul(self._weights[rows], signs, dtype=np.int64)
+        drive = np.outer(signs, self._places).reshape(-1)
+        self._held = np.matmul(self._cells[rows].reshape(len(rows), len(drive)), drive, dtype=np.int64)
 
     def compare(self, address: Address, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
         return self._held > codes
 
-    def pulse(self, address: Address, rows: NDArray[np.int64], signs: NDArray[np.int8]) -> None:
-        moved = self._weights[rows] + signs
-        self._weights[rows] = np.clip(moved, -self.weight_max, self.weight_max)
+    def pulse(self, address: Address, rows: NDArray[np.int64], signs: NDArray[np.int8], digit: int = 0) -> None:
+        moved = self._cells[rows, :, digit] + signs
+        self._cells[rows, :, digit] = np.clip(moved, -self.digit_max, self.digit_max)
 
-    def load(self, weights: Weights) -> None:
-        self._weights[:] = weights
+    def load(self, cells: Cells) -> None:
+        self._cells[:] = cells.reshape(self._cells.shape)
 
-    def dump(self) -> Weights:
-        return self._weights.copy()
+    def dump(self) -> Cells:
+        return self._cells.reshape(self.rows, -1).copy()
 
 
 def initial_weights(master: int, layer: int, rows: int, columns: int, scale: int, weight_max: int) -> Weights:
-    """Uniform initial weights of `layer` (1 to L), shape (rows, columns), in LSBs."""
+    """Uniform initial weights of `layer` (1 to L), at most `weight_max`, shape (rows, columns), in LSBs."""
     bound = min(_initial_bound(layer, rows - 1, scale), weight_max)
     blocks = np.arange(-(-rows * columns // 4))
     words = philox(master, blocks, 0, layer, WEIGHT_PURPOSE).reshape(-1)[: rows * columns]

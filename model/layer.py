@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from . import samplers, tables
+from . import samplers
+from .carry import Carried, carry
 from .config import Config, Gate
 from .crossbar import Address, Crossbar, Read
 from .lfsr import Bank, Generator, Lfsr, seed
@@ -29,8 +30,8 @@ class Layer:
         self.index = index
         self.crossbar = crossbar
         self._config = config
-        self._thresholds = np.array(tables.fire_thresholds(config.scale))
-        self._windows = np.array(config.window)
+        self._thresholds = np.array(config.thresholds(index))
+        self._windows = np.array(config.windows(index))
         self.generators = {key: Lfsr(seed(config.seed, *key, index)) for key in generator_keys(config, index)}
 
     def reseed(self, bank: Bank) -> None:
@@ -39,9 +40,10 @@ class Layer:
             if owner is bank:
                 lfsr.state = seed(self._config.seed, generator, owner, self.index)
 
-    def draw_input(self, features: NDArray[np.uint8], bank: Bank) -> Rows:
-        """Draw the row events of the first layer from `features` (inputs,)."""
-        return row_events(samplers.bernoulli(features, self.generators[Generator.INPUT, bank]))
+    def draw_input(self, features: NDArray[np.uint8], bank: Bank) -> list[Rows]:
+        """Draw the row events of the first layer from `features` (inputs,), a list for each pattern."""
+        generator = self.generators[Generator.INPUT, bank]
+        return [row_events(samplers.bernoulli(features, generator)) for _ in range(self._config.input_draws)]
 
     def forward(self, address: Address, rows: Rows, bank: Bank) -> Bits:
         """Read the active `rows` and fire, shape (columns,)."""
@@ -73,6 +75,17 @@ class Layer:
             return kept[:0]
         self.crossbar.pulse(address, kept, signs)
         return kept
+
+    def carry(self, address: Address) -> Carried:
+        """Carry full cells into their upper neighbours."""
+        config = self._config
+        return carry(
+            self.crossbar,
+            address,
+            digits=config.carry_digits,
+            base=config.carry_base,
+            digit_max=config.digit_max,
+        )
 
 
 def generator_keys(config: Config, layer: int) -> list[GeneratorKey]:

@@ -19,7 +19,7 @@ class LayerTrace:
     Attributes
     ----------
     rows : ndarray of int64
-        Row events of the forward pass, ascending; the last one is the bias row.
+        Row events of the forward pass: for each pattern ascending, the last one the bias row.
     fired : ndarray of bool, shape (columns,)
         Binarized activations.
     gates : ndarray of bool, shape (columns,) or (0,)
@@ -30,6 +30,8 @@ class LayerTrace:
         Output error e in the output layer, back-propagated signs d in the others.
     pulsed : ndarray of int64
         Rows pulsed along `signs`, ascending.
+    carried_up, carried_down : ndarray of int64
+        Cells that the carry after this sample left, as indices into the matrix of cells, in the order of work.
     """
 
     rows: Rows
@@ -38,8 +40,10 @@ class LayerTrace:
     sensed: Rows
     signs: Signs
     pulsed: Rows
+    carried_up: Rows
+    carried_down: Rows
 
-    STAGES = ("rows", "fired", "gates", "sensed", "signs", "pulsed")
+    STAGES = ("rows", "fired", "gates", "sensed", "signs", "pulsed", "carried_up", "carried_down")
 
     @property
     def decisions(self) -> int:
@@ -85,10 +89,10 @@ class Trace:
 
 
 def weights_sha256(weights: Sequence[NDArray[np.int32]]) -> str:
-    """SHA-256 (hexadecimal) of the weights of all layers, row-major, two bytes each."""
+    """SHA-256 (hexadecimal) of the cells of all layers, row-major, two bytes each."""
     return hashlib.sha256(weights_bytes(weights)).hexdigest()
 
 
 def weights_bytes(weights: Sequence[NDArray[np.int32]]) -> bytes:
-    """The weights of all layers, row-major, two bytes each: what the checksum is of."""
+    """The cells of all layers, row-major, two bytes each: what the checksum is of."""
     return b"".join(np.ascontiguousarray(layer, dtype="<i2").tobytes() for layer in weights)

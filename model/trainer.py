@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from .carry import Carried, split_digits
 from .config import Config
-from .crossbar import Address, Crossbar, IntegerCrossbar, Weights, initial_weights
+from .crossbar import Address, Cells, Crossbar, IntegerCrossbar, initial_weights
 from .errors import DataError, RunError
 from .layer import Layer, generator_keys, row_events
 from .lfsr import Bank
@@ -16,7 +17,8 @@ MAX_EXPONENT = 7
 MAX_PASSES = 255
 Features = NDArray[np.uint8]
 Votes = NDArray[np.int64]
-CrossbarFactory = Callable[[int, int, int], Crossbar]
+CrossbarFactory = Callable[[int, int, int, int, int], Crossbar]
+NOTHING_CARRIED = Carried(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 
 class Trainer:
@@ -27,15 +29,14 @@ class Trainer:
     config : Config
         The machine.
     crossbar : callable
-        Called with (rows, columns, weight_max) for each layer; returns its array.
+        Called with (rows, columns, digit_max, carry_digits, carry_base) for each layer; returns its array.
     """
 
     def __init__(self, config: Config, crossbar: CrossbarFactory = IntegerCrossbar) -> None:
         self.config = config
         self.samples_trained = 0
         self._layers = [
-            Layer(config, layer, crossbar(config.rows(layer), config.columns(layer), config.weight_max))
-            for layer in range(1, config.layers + 1)
+            Layer(config, layer, self._make_crossbar(crossbar, layer)) for layer in range(1, config.layers + 1)
         ]
         self.load(power_up_weights(config))
 
@@ -62,13 +63,24 @@ class Trainer:
         error = (np.arange(self.config.sizes[-1]) == label).astype(np.int8) - fired[-1].astype(np.int8)
         gates, signs = self._backward(error)
         pulsed = self._update(rows, signs, exponent)
+        carried = self._carry()
+        sensed = [_sensed(g, upper) for g, upper in zip(gates, [*signs[1:], None], strict=True)]
         trace = Trace(
             number=self.samples_trained,
             label=label,
             exponent=exponent,
             layers=tuple(
-                LayerTrace(rows=r, fired=f, gates=g, sensed=_sensed(g, upper), signs=d, pulsed=p)
-                for r, f, g, upper, d, p in zip(rows, fired, gates, [*signs[1:], None], signs, pulsed, strict=True)
+                LayerTrace(
+                    rows=np.concatenate(patterns),
+                    fired=f,
+                    gates=g,
+                    sensed=s,
+                    signs=d,
+                    pulsed=p,
+                    carried_up=c.up,
+                    carried_down=c.down,
+                )
+                for patterns, f, g, s, d, p, c in zip(rows, fired, gates, sensed, signs, pulsed, carried, strict=True)
             ),
         )
         self.samples_trained += 1
@@ -121,17 +133,17 @@ class Trainer:
                 votes[index] += self._forward(sample, index * passes + presentation, Bank.INFER)[1][-1]
         return votes
 
-    def weights(self) -> list[Weights]:
-        """Weights of layers 1 to L, each of shape (rows, columns), in LSBs."""
+    def weights(self) -> list[Cells]:
+        """Cells of layers 1 to L, each of shape (rows, columns * carry_digits), in steps."""
         return [layer.crossbar.dump() for layer in self._layers]
 
-    def load(self, weights: Sequence[Weights]) -> None:
-        """Write the weights of all layers, each of shape (rows, columns), in LSBs.
+    def load(self, weights: Sequence[Cells]) -> None:
+        """Write the cells of all layers, each of shape (rows, columns * carry_digits), in steps.
 
         Raises
         ------
         RunError
-            If a shape or a weight does not fit; nothing is changed then.
+            If a shape or a cell does not fit; nothing is changed then.
         """
         check_weights(self.config, weights)
         for layer, matrix in zip(self._layers, weights, strict=True):
@@ -141,7 +153,7 @@ class Trainer:
         """States of the training generators, by layer and generator number."""
         return [lfsr.state for layer in self._layers for (_, bank), lfsr in layer.generators.items() if not bank]
 
-    def restore(self, weights: Sequence[Weights], generator_states: Sequence[int], samples_trained: int) -> None:
+    def restore(self, weights: Sequence[Cells], generator_states: Sequence[int], samples_trained: int) -> None:
         """Go on from a saved state.
 
         Raises
@@ -158,12 +170,19 @@ class Trainer:
                     lfsr.state = int(next(states))
         self.samples_trained = samples_trained
 
-    def _forward(self, features: Features, sample: int, bank: Bank) -> tuple[list[Rows], list[Bits]]:
+    def _make_crossbar(self, crossbar: CrossbarFactory, layer: int) -> Crossbar:
+        config = self.config
+        shape = config.rows(layer), config.columns(layer)
+        return crossbar(*shape, config.digit_max, config.carry_digits, config.carry_base)
+
+    def _forward(self, features: Features, sample: int, bank: Bank) -> tuple[list[list[Rows]], list[Bits]]:
+        """The row events of each layer, a list for each of its patterns, and what it fired."""
         rows = [self._layers[0].draw_input(features, bank)]
         fired: list[Bits] = []
         for layer in self._layers:
-            fired.append(layer.forward(Address(sample, layer.index, bank is Bank.TRAIN), rows[-1], bank))
-            rows.append(row_events(fired[-1]))
+            address = Address(sample, layer.index, bank is Bank.TRAIN)
+            fired.append(layer.forward(address, np.concatenate(rows[-1]), bank))
+            rows.append([row_events(fired[-1])])
         return rows[:-1], fired
 
     def _backward(self, error: Signs) -> tuple[list[Bits], list[Signs]]:
@@ -181,24 +200,32 @@ class Trainer:
             signs[index][open_rows] = upper.backward(self._address(upper), signs[index + 1], open_rows)
         return gates, signs
 
-    def _update(self, rows: list[Rows], signs: list[Signs], exponent: int) -> list[Rows]:
+    def _update(self, rows: list[list[Rows]], signs: list[Signs], exponent: int) -> list[Rows]:
         if not signs[-1].any():
-            return [layer_rows[:0] for layer_rows in rows]
+            return [patterns[-1][:0] for patterns in rows]
         return [
-            layer.update(self._address(layer), layer_rows, layer_signs, exponent)
-            for layer, layer_rows, layer_signs in zip(self._layers, rows, signs, strict=True)
+            layer.update(self._address(layer), patterns[-1], layer_signs, exponent)
+            for layer, patterns, layer_signs in zip(self._layers, rows, signs, strict=True)
         ]
+
+    def _carry(self) -> list[Carried]:
+        if not self.config.carries_after(self.samples_trained):
+            return [NOTHING_CARRIED for _ in self._layers]
+        return [layer.carry(self._address(layer)) for layer in self._layers]
 
     def _address(self, layer: Layer) -> Address:
         return Address(self.samples_trained, layer.index, training=True)
 
 
-def power_up_weights(config: Config) -> list[Weights]:
-    """Initial weights of layers 1 to L, each of shape (rows, columns), in LSBs."""
-    return [
-        initial_weights(config.seed, layer, config.rows(layer), config.columns(layer), config.scale, config.weight_max)
+def power_up_weights(config: Config) -> list[Cells]:
+    """Initial cells of layers 1 to L, each of shape (rows, columns * carry_digits), in steps."""
+    digits, base = config.carry_digits, config.carry_base
+    most = config.digit_max * base ** (digits - 1) + (base ** (digits - 1) - 1)
+    weights = [
+        initial_weights(config.seed, layer, config.rows(layer), config.columns(layer), config.scale, most)
         for layer in range(1, config.layers + 1)
     ]
+    return [split_digits(matrix, digits, base) for matrix in weights]
 
 
 def predictions(votes: Votes) -> NDArray[np.int64]:
@@ -243,26 +270,26 @@ def check_passes(passes: int) -> None:
         raise DataError(f"passes must be from 1 to {MAX_PASSES}, not {passes}")
 
 
-def check_weights(config: Config, weights: Sequence[Weights]) -> None:
+def check_weights(config: Config, weights: Sequence[Cells]) -> None:
     """Check that weights fit the machine.
 
     Raises
     ------
     RunError
-        Naming the layer, row and column at fault.
+        Naming the layer, row and cell column at fault.
     """
     if len(weights) != config.layers:
         raise RunError(f"weights of {len(weights)} layers given, the machine has {config.layers}")
     for layer, matrix in enumerate(weights, start=1):
-        shape = config.rows(layer), config.columns(layer)
+        shape = config.rows(layer), config.cell_columns(layer)
         if matrix.shape != shape or not np.issubdtype(matrix.dtype, np.integer):
             raise RunError(f"weights of layer {layer} must be integers {shape}, not {matrix.dtype} {matrix.shape}")
-        wide = np.argwhere((matrix > config.weight_max) | (matrix < -config.weight_max))
+        wide = np.argwhere((matrix > config.digit_max) | (matrix < -config.digit_max))
         if len(wide):
             row, column = wide[0]
             raise RunError(
                 f"weight {matrix[row, column]} of layer {layer}, row {row}, column {column} overflows "
-                f"weight_bits = {config.weight_bits}: it must be within +-{config.weight_max}"
+                f"weight_bits = {config.weight_bits}: it must be within +-{config.digit_max}"
             )
 
 

@@ -68,6 +68,8 @@ class Observer:
                     sensed=_rows(self.layouts[index + 1], "sensed", cycles[index + 1]) if upper else _NO_ROWS,
                     signs=unpack_array(layout, "signs", words[-1:])[0].astype(np.int8),
                     pulsed=pulsed,
+                    carried_up=_NO_ROWS,
+                    carried_down=_NO_ROWS,
                 )
             )
             weights.append(written)

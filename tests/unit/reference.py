@@ -90,13 +90,20 @@ class Machine:
 
     def __init__(self, config):
         self.seed, self.sizes, self.gate, self.scale = config.seed, config.sizes, str(config.gate), config.scale
+        self.draws, self.samples = config.input_draws, 0
+        self.digits, self.base, self.period = config.carry_digits, config.carry_base, config.carry_period
         self.layers = len(self.sizes) - 1
-        self.weight_max = 2 ** (config.weight_bits - 1) - 1
-        self.thresholds, self.windows = fire_table(self.scale), window_table(self.scale)
-        if self.gate == "fixed_window":
-            self.windows = [4 * self.scale] * 256
-        self.weights = [
-            initial_weights(self.seed, layer, self.sizes[layer - 1] + 1, self.sizes[layer], self.scale, self.weight_max)
+        self.digit_max = 2 ** (config.weight_bits - 1) - 1
+        scales = [self.scale * self.draws] + [self.scale] * (self.layers - 1)
+        self.thresholds = [fire_table(scale) for scale in scales]
+        self.windows = [[4 * scale] * 256 if self.gate == "fixed_window" else window_table(scale) for scale in scales]
+        self.cells = [
+            [
+                [self.digits_of(weight) for weight in row]
+                for row in initial_weights(
+                    self.seed, layer, self.sizes[layer - 1] + 1, self.sizes[layer], self.scale, self.initial_max()
+                )
+            ]
             for layer in range(1, self.layers + 1)
         ]
         self.generators = {}
@@ -108,6 +115,33 @@ class Machine:
                 self._add_generator(GATE, TRAINING, layer)
             self._add_generator(THIN, TRAINING, layer)
         self._reseed_inference()
+
+    @property
+    def weights(self):
+        """Cells of each layer, row by row, those of a synapse side by side."""
+        return [[[cell for synapse in row for cell in synapse] for row in layer] for layer in self.cells]
+
+    def initial_max(self):
+        """Section 6: the largest weight whose lower digits are proper digits."""
+        weight = self.digit_max
+        for _ in range(self.digits - 1):
+            weight = weight * self.base + self.base - 1
+        return weight
+
+    def digits_of(self, weight):
+        """Section 6: the cells of a weight."""
+        magnitude, cells = abs(weight), []
+        while len(cells) < self.digits - 1:
+            cells.append(magnitude % self.base)
+            magnitude //= self.base
+        return [cell if weight > 0 else -cell for cell in [*cells, magnitude]]
+
+    def weight(self, layer, row, column):
+        """Section 1: what the cells of a synapse make together."""
+        value = 0
+        for cell in reversed(self.cells[layer - 1][row][column]):
+            value = value * self.base + cell
+        return value
 
     def states(self):
         """States of the training generators, by layer and generator number."""
@@ -128,13 +162,26 @@ class Machine:
                     for row in range(self.sizes[layer]):
                         if gates[layer - 1][row]:
                             sensed[layer - 1].append(row)
-                            s = sum(w * d for w, d in zip(self.weights[layer][row], signs[layer], strict=True))
+                            s = sum(self.weight(layer + 1, row, k) * d for k, d in enumerate(signs[layer]))
                             signs[layer - 1][row] = 0 if s == 0 else s // abs(s)
             for layer in range(1, self.layers + 1):
-                pulsed[layer - 1] = self._update(layer, rows[layer - 1], signs[layer - 1], k)
+                pulsed[layer - 1] = self._update(layer, rows[layer - 1][-1], signs[layer - 1], k)
+        self.samples += 1
+        carried = [([], []) for _ in fired]
+        if self.digits > 1 and self.samples % self.period == 0:
+            carried = [self._carry(layer) for layer in range(1, self.layers + 1)]
         return [
-            {"rows": r, "fired": f, "gates": g, "sensed": b, "signs": d, "pulsed": p}
-            for r, f, g, b, d, p in zip(rows, fired, gates, sensed, signs, pulsed, strict=True)
+            {
+                "rows": [row for pattern in r for row in pattern],
+                "fired": f,
+                "gates": g,
+                "sensed": b,
+                "signs": d,
+                "pulsed": p,
+                "carried_up": up,
+                "carried_down": down,
+            }
+            for r, f, g, b, d, p, (up, down) in zip(rows, fired, gates, sensed, signs, pulsed, carried, strict=True)
         ]
 
     def votes(self, samples, passes):
@@ -147,29 +194,29 @@ class Machine:
         return votes
 
     def _forward(self, features, bank):
-        drawn = self._draw(INPUT, bank, 1, self.sizes[0])
-        active = [1 if x > r else 0 for x, r in zip(features, drawn, strict=True)]
+        patterns = []
+        for _ in range(self.draws):
+            drawn = self._draw(INPUT, bank, 1, self.sizes[0])
+            patterns.append([1 if x > r else 0 for x, r in zip(features, drawn, strict=True)])
         rows, sums, fired = [], [], []
         for layer in range(1, self.layers + 1):
             columns = range(self.sizes[layer])
-            rows.append([row for row, bit in enumerate([*active, 1]) if bit])
-            sums.append([sum(self.weights[layer - 1][row][j] for row in rows[-1]) for j in columns])
+            rows.append([[row for row, bit in enumerate([*pattern, 1]) if bit] for pattern in patterns])
+            sums.append([sum(self.weight(layer, row, j) for events in rows[-1] for row in events) for j in columns])
             drawn = self._draw(FIRE, bank, layer, len(columns))
-            active = [1 if sums[-1][j] > self.thresholds[drawn[j]] else 0 for j in columns]
-            fired.append(active)
+            patterns = [[1 if sums[-1][j] > self.thresholds[layer - 1][drawn[j]] else 0 for j in columns]]
+            fired.append(patterns[0])
         return rows, sums, fired
 
     def _gates(self, layer, sums):
-        columns = range(self.sizes[layer])
+        columns, thresholds, windows = range(self.sizes[layer]), self.thresholds[layer - 1], self.windows[layer - 1]
         if self.gate == "fixed_window":
-            return [1 if abs(sums[j]) < 4 * self.scale else 0 for j in columns]
+            return [1 if abs(sums[j]) < windows[0] else 0 for j in columns]
         first = self._draw(GATE, TRAINING, layer, len(columns))
         if self.gate == "random_window":
-            return [1 if abs(sums[j]) < self.windows[first[j]] else 0 for j in columns]
+            return [1 if abs(sums[j]) < windows[first[j]] else 0 for j in columns]
         second = self._draw(GATE, TRAINING, layer, len(columns))
-        return [
-            1 if (sums[j] > self.thresholds[first[j]]) != (sums[j] > self.thresholds[second[j]]) else 0 for j in columns
-        ]
+        return [1 if (sums[j] > thresholds[first[j]]) != (sums[j] > thresholds[second[j]]) else 0 for j in columns]
 
     def _update(self, layer, rows, signs, k):
         if k > 0:
@@ -178,11 +225,23 @@ class Machine:
         if not any(signs):
             return []
         for row in rows:
-            for column, sign in enumerate(signs):
-                moved = self.weights[layer - 1][row][column] + sign
-                if -self.weight_max <= moved <= self.weight_max:
-                    self.weights[layer - 1][row][column] = moved
+            for synapse, sign in zip(self.cells[layer - 1][row], signs, strict=True):
+                synapse[0] = max(-self.digit_max, min(self.digit_max, synapse[0] + sign))
         return rows
+
+    def _carry(self, layer):
+        """Section 7, step 7, of whole numbers: a full cell gives F steps for one of the next, unless that is full."""
+        up, down = [], []
+        for row, synapses in enumerate(self.cells[layer - 1]):
+            for digit in range(self.digits - 1):
+                for column, synapse in enumerate(synapses):
+                    cell = (row * len(synapses) + column) * self.digits + digit
+                    for left, direction in ((up, 1), (down, -1)):
+                        if direction * synapse[digit] >= self.base and direction * synapse[digit + 1] < self.digit_max:
+                            synapse[digit] -= direction * self.base
+                            synapse[digit + 1] += direction
+                            left.append(cell)
+        return up, down
 
     def _draw(self, number, bank, layer, lines):
         return self.generators[layer, number, bank].lines(lines)

@@ -43,6 +43,8 @@ IMPOSSIBLE = {
     "weight_bits": [1, 17, -8, 8.0, "8", None, True],
     "scale": [0, -1, 65_537, 64.0, "64", True],
     "gate": ["", "XOR", "window", 1, None, ["xor"]],
+    "input_draws": [0, 17, 1.0, "1", True],
+    "carry_digits": [0, 5, 1.0, True],
     "reference_bits": [1, 25, 12.0, True],
     "seed": [-1, 2**64, 0.0, "0", False],
     "epochs": [0, -1, 100_001, 3.0, True],
@@ -88,7 +90,7 @@ def test_toml_without_optional_keys_takes_the_defaults(tmp_path):
 def test_the_defaults_are_those_of_the_specification():
     config = Config(sizes=(5, 3, 2))
     assert [getattr(config, field.name) for field in fields(Config)] == [
-        (5, 3, 2), 8, 64, "random_window", 12, 0, 30, 0, 4, 4,
+        (5, 3, 2), 8, 64, "random_window", 1, 1, 0, 0, 12, 0, 30, 0, 4, 4,
     ]  # fmt: skip
 
 
@@ -194,7 +196,7 @@ def test_a_threshold_one_above_the_largest_reference_code_is_refused():
 
 def test_a_window_may_reach_the_smallest_reference_code(monkeypatch):
     monkeypatch.setattr(tables, "random_windows", lambda scale: (2048,) * 256)
-    assert Config(sizes=(1, 1), reference_bits=12).window == (2048,) * 256
+    assert Config(sizes=(1, 1), reference_bits=12).windows(1) == (2048,) * 256
 
 
 def test_a_window_one_below_the_smallest_reference_code_is_refused(monkeypatch):
@@ -213,7 +215,62 @@ def test_xor_asks_nothing_of_the_windows(monkeypatch):
     [("random_window", tuple(window_table(64))), ("fixed_window", (256,) * 256)],
 )
 def test_the_window_is_that_of_the_gate(gate, window):
-    assert Config(sizes=(1, 1), gate=gate).window == window
+    assert Config(sizes=(1, 1), gate=gate).windows(1) == window
+
+
+def test_tables_of_the_first_layer_stretch_with_the_patterns_of_a_read():
+    config = Config(sizes=(5, 3, 2), scale=16, input_draws=3)
+    assert [config.scale_of(layer) for layer in (1, 2)] == [48, 16]
+    assert config.thresholds(1) == tuple(fire_table(48))
+    assert config.thresholds(2) == tuple(fire_table(16))
+    assert config.windows(1) == tuple(window_table(48))
+
+
+def test_patterns_of_a_read_count_when_codes_must_fit():
+    with pytest.raises(ConfigError, match="at scale = 64 and input_draws = 4 needs"):
+        Config(sizes=(5, 3, 2), input_draws=4)
+
+
+CARRY = {"weight_bits": 4, "carry_digits": 2, "carry_base": 5, "carry_period": 100}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"carry_digits": 1}, "carry_base must be 0 where carry_digits is 1, not 5"),
+        ({"carry_digits": 1, "carry_base": 0}, "carry_period must be 0 where carry_digits is 1, not 100"),
+        ({"carry_base": 3}, "carry_base must be a whole number from 4 to 7, not 3"),
+        ({"carry_base": 8}, "carry_base must be a whole number from 4 to 7, not 8"),
+        ({"carry_base": 0}, "carry_base must be a whole number from 4 to 7, not 0"),
+        ({"carry_period": 0}, r"carry_period must be a whole number from 1 to 4294967295, not 0"),
+        ({"weight_bits": 2}, "carry needs cells of weight_bits = 3 or more, not 2"),
+        ({"weight_bits": 16, "carry_base": 32_767, "carry_digits": 3}, r"must be below 2\^31"),
+        ({"weight_bits": 14, "carry_base": 8_000, "scale": 1, "gate": "xor"}, "a carry compares cells with codes up"),
+    ],
+)
+def test_a_carry_that_cannot_be_is_refused(values, message):
+    with pytest.raises(ConfigError, match=message):
+        Config(sizes=(5, 3, 2), **CARRY | values)
+
+
+@pytest.mark.parametrize(
+    ("digits", "weight_max", "cell_columns"), [(2, 7 * 6, [6, 4]), (3, 7 * 31, [9, 6]), (4, 7 * 156, [12, 8])]
+)
+def test_a_synapse_of_several_cells_has_the_range_of_all_its_digits(digits, weight_max, cell_columns):
+    config = Config(sizes=(5, 3, 2), **CARRY | {"carry_digits": digits})
+    assert (config.digit_max, config.weight_max) == (7, weight_max)
+    assert [config.cell_columns(layer) for layer in (1, 2)] == cell_columns
+
+
+def test_a_carry_follows_every_sample_that_ends_a_period():
+    config = Config(sizes=(5, 3, 2), **CARRY | {"carry_period": 3})
+    assert [sample for sample in range(10) if config.carries_after(sample)] == [2, 5, 8]
+    assert not any(Config(sizes=(5, 3, 2)).carries_after(sample) for sample in range(10))
+
+
+def test_fields_that_are_not_used_leave_the_hash_as_it_was():
+    assert len({Config(sizes=(5, 3, 2)).digest, Config(sizes=(5, 3, 2), input_draws=2, reference_bits=13).digest}) == 2
+    assert Config(sizes=(5, 3, 2), input_draws=1).digest == Config(sizes=(5, 3, 2)).digest
 
 
 @pytest.mark.parametrize(

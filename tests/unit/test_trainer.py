@@ -36,16 +36,36 @@ def samples_of(config, count, *, seed=0):
 
 
 @st.composite
-def runs(draw):
-    """A machine and samples to train."""
-    config = Config(
+def carries(draw):
+    """Fields of a configuration with carry."""
+    weight_bits, digits = draw(st.sampled_from([(3, 2), (3, 4), (4, 3), (6, 2), (9, 3), (16, 2)]))
+    digit_max = 2 ** (weight_bits - 1) - 1
+    return {
+        "weight_bits": weight_bits,
+        "carry_digits": digits,
+        "carry_base": draw(st.integers(digit_max // 2 + 1, digit_max)),
+        "carry_period": draw(st.integers(1, 4)),
+    }
+
+
+@st.composite
+def configs(draw):
+    """A machine."""
+    return Config(
         sizes=tuple(draw(st.lists(st.integers(1, 18), min_size=2, max_size=5))),
-        weight_bits=draw(st.integers(2, 16)),
         scale=draw(st.integers(1, 100)),
         gate=draw(st.sampled_from(Gate)),
+        input_draws=draw(st.sampled_from([1, 1, 2, 3, 8])),
         reference_bits=24,
         seed=draw(st.integers(0, 2**64 - 1)),
+        **draw(carries() | st.fixed_dictionaries({"weight_bits": st.integers(2, 16)})),
     )
+
+
+@st.composite
+def runs(draw):
+    """A machine and samples to train."""
+    config = draw(configs())
     features = st.lists(st.integers(0, 255), min_size=config.sizes[0], max_size=config.sizes[0])
     sample = st.tuples(features, st.integers(0, config.sizes[-1] - 1), st.integers(0, 7))
     return config, draw(st.lists(sample, min_size=1, max_size=8))
@@ -99,11 +119,21 @@ def test_generator_states_equal_the_second_model(run):
     assert trained(config, samples)[0].generator_states() == expected.states()
 
 
-@pytest.mark.parametrize("weight_bits", [2, 5, 16])
+WEIGHTS = {
+    "two bits": {"weight_bits": 2},
+    "five bits": {"weight_bits": 5},
+    "sixteen bits": {"weight_bits": 16},
+    "three draws": {"input_draws": 3},
+    "two digits": {"weight_bits": 3, "carry_digits": 2, "carry_base": 2, "carry_period": 1},
+    "four digits": {"weight_bits": 3, "carry_digits": 4, "carry_base": 3, "carry_period": 5},
+}
+
+
+@pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS)
 @pytest.mark.parametrize("gate", Gate)
 @pytest.mark.parametrize("sizes", SHAPES)
-def test_long_runs_equal_the_second_model(sizes, gate, weight_bits):
-    config = machine(sizes, gate=gate, weight_bits=weight_bits, seed=2**63 + 5)
+def test_long_runs_equal_the_second_model(sizes, gate, weights):
+    config = machine(sizes, gate=gate, seed=2**63 + 5, **weights)
     samples, expected = samples_of(config, 24), Machine(config)
     trainer, traces = trained(config, samples)
     assert [plain(trace) for trace in traces] == [expected.train(*sample) for sample in samples]
@@ -215,13 +245,17 @@ def test_traces_are_numbered_by_the_samples_before_them():
 
 @pytest.mark.parametrize("gate", Gate)
 def test_every_comparison_has_an_address_of_its_own(gate):
-    config = machine((17, 9, 4, 3), gate=gate)
+    config = machine((17, 9, 4, 3), gate=gate, weight_bits=3, carry_digits=3, carry_base=2, carry_period=2)
     reads = []
 
     class Recorder(IntegerCrossbar):
         def read_forward(self, address, rows):
             self.kind = "forward"
             super().read_forward(address, rows)
+
+        def read_digit(self, address, row, digit):
+            self.kind = "digit"
+            super().read_digit(address, row, digit)
 
         def read_backward(self, address, signs, rows):
             self.kind = "backward"
