@@ -77,6 +77,14 @@ def seed(master: int, generator: Generator, bank: Bank, layer: int) -> int:
     return int(philox(master, generator, bank, layer, SEED_PURPOSE)[0]) or MASK
 
 
+def words_of_nibbles(count: int) -> NDArray[np.uint32]:
+    """The `count` words that follow a state of one nonzero nibble, shape (8, 16, count): by its place and its value."""
+    words = _words_of_bytes(count)
+    nibbles = np.arange(16)
+    places = [part for table in words for part in (table[nibbles], table[nibbles << 4])]
+    return np.stack(places)
+
+
 @cache
 def _words_of_bytes(count: int) -> NDArray[np.uint32]:
     """The `count` words that follow a state of one nonzero byte, shape (4, 256, count): by its place and its value."""

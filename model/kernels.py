@@ -1,0 +1,290 @@
+"""Compiled loops of the learning machine (section 7 of the specification), on the arrays of `machine`.
+
+Layers are counted from 0. Work is proportional to row events; sums are exact: a block of weights adds up in a type that
+holds any such sum, and blocks add up in the type of z, which holds any sum over a crossbar.
+"""
+
+import numpy as np
+from numba import njit
+
+from .lfsr import Bank, Generator
+from .machine import BLOCK, FIXED_WINDOW, RANDOM_WINDOW
+
+INPUT, FIRE, GATE, THIN = (int(generator) for generator in Generator)
+TRAIN, INFER = int(Bank.TRAIN), int(Bank.INFER)
+
+compiled = njit(cache=True, error_model="numpy", nogil=True)
+
+
+@compiled
+def train(m, s, features, labels, exponent, number):  # type: ignore[no-untyped-def]
+    """Train samples in order; `number` samples were trained before."""
+    last = len(m.sizes) - 2
+    for sample in range(len(features)):
+        forward(m, s, features[sample], TRAIN)
+        if output_error(m, s, labels[sample]):
+            for layer in range(last):
+                open_gates(m, s, layer)
+            for layer in range(last - 1, -1, -1):
+                s.signs[layer, :] = 0
+            for layer in range(last - 1, -1, -1):
+                if not backward(m, s, layer):
+                    break
+            for layer in range(last + 1):
+                update(m, s, layer, exponent)
+        if m.period and (number + sample + 1) % m.period == 0:
+            for layer in range(last + 1):
+                carry(m, layer)
+
+
+@compiled
+def infer(m, s, features, passes, votes):  # type: ignore[no-untyped-def]
+    """Add the votes of `passes` passes of each sample to `votes`, shape (samples, outputs)."""
+    last = len(m.sizes) - 1
+    for sample in range(len(features)):
+        for _ in range(passes):
+            forward(m, s, features[sample], INFER)
+            for event in range(s.counts[last] - 1):
+                votes[sample, s.events[last, event]] += 1
+
+
+@compiled
+def draw(m, bank, layer, generator, lines, out):  # type: ignore[no-untyped-def]
+    """Draw a byte for each line: an LFSR is linear, so the bytes of a state are the sum of those of its nibbles."""
+    slot = m.slots[bank, layer, generator]
+    state = m.states[slot]
+    jump = m.jumps[layer, generator]
+    following = np.uint32(0)
+    for place in range(8):
+        following ^= jump[place, (state >> np.uint32(4 * place)) & np.uint32(15)]
+    m.states[slot] = following
+    t0, t1 = m.bytes[0, state & np.uint32(15)], m.bytes[1, (state >> np.uint32(4)) & np.uint32(15)]
+    t2 = m.bytes[2, (state >> np.uint32(8)) & np.uint32(15)]
+    t3 = m.bytes[3, (state >> np.uint32(12)) & np.uint32(15)]
+    for line in range(lines):
+        out[line] = t0[line] ^ t1[line] ^ t2[line] ^ t3[line]
+    t0 = m.bytes[4, (state >> np.uint32(16)) & np.uint32(15)]
+    t1 = m.bytes[5, (state >> np.uint32(20)) & np.uint32(15)]
+    t2 = m.bytes[6, (state >> np.uint32(24)) & np.uint32(15)]
+    t3 = m.bytes[7, state >> np.uint32(28)]
+    for line in range(lines):
+        out[line] ^= t0[line] ^ t1[line] ^ t2[line] ^ t3[line]
+
+
+@compiled
+def crossbar(m, matrix, layer):  # type: ignore[no-untyped-def]
+    """A view of a layer's part of `matrix`, shape (rows, width)."""
+    return matrix[m.starts[layer] : m.starts[layer + 1]].reshape(m.sizes[layer] + 1, m.widths[layer + 1])
+
+
+@compiled
+def forward(m, s, features, bank):  # type: ignore[no-untyped-def]
+    """Draw the input and fire layer by layer; events[l + 1] are the lines of layer l that fire, and the bias row."""
+    inputs = m.sizes[0]
+    s.z[0, :] = 0
+    for _ in range(m.draws):
+        draw(m, bank, 0, INPUT, inputs, s.drawn[0])
+        count = 0
+        for row in range(inputs):
+            s.events[0, count] = row
+            count += features[row] > s.drawn[0, row]
+        s.events[0, count] = inputs
+        s.counts[0] = count + 1
+        read_forward(crossbar(m, m.weights, 0), s.events[0], count + 1, s.partial, s.z[0])
+    for layer in range(len(m.sizes) - 1):
+        if layer:
+            s.z[layer, :] = 0
+            read_forward(crossbar(m, m.weights, layer), s.events[layer], s.counts[layer], s.partial, s.z[layer])
+        fire(m, s, layer, bank)
+
+
+@compiled
+def read_forward(weights, events, count, partial, z):  # type: ignore[no-untyped-def]
+    """Add the rows of `events` to z."""
+    width = weights.shape[1]
+    for start in range(0, count, BLOCK):
+        end = min(start + BLOCK, count)
+        partial[:width] = 0
+        event = start
+        while event + 8 <= end:
+            w0, w1, w2, w3 = (
+                weights[events[event]],
+                weights[events[event + 1]],
+                weights[events[event + 2]],
+                weights[events[event + 3]],
+            )
+            w4, w5, w6, w7 = (
+                weights[events[event + 4]],
+                weights[events[event + 5]],
+                weights[events[event + 6]],
+                weights[events[event + 7]],
+            )
+            for column in range(width):
+                partial[column] += (
+                    w0[column]
+                    + w1[column]
+                    + w2[column]
+                    + w3[column]
+                    + w4[column]
+                    + w5[column]
+                    + w6[column]
+                    + w7[column]
+                )
+            event += 8
+        while event < end:
+            w0 = weights[events[event]]
+            for column in range(width):
+                partial[column] += w0[column]
+            event += 1
+        for column in range(width):
+            z[column] += partial[column]
+
+
+@compiled
+def fire(m, s, layer, bank):  # type: ignore[no-untyped-def]
+    """Compare z with random thresholds."""
+    columns = m.sizes[layer + 1]
+    z, thresholds, drawn, fired = s.z[layer], m.thresholds[layer], s.drawn[0], s.events[layer + 1]
+    draw(m, bank, layer, FIRE, columns, drawn)
+    count = 0
+    for column in range(columns):
+        fired[count] = column
+        count += z[column] > thresholds[drawn[column]]
+    fired[count] = columns
+    s.counts[layer + 1] = count + 1
+
+
+@compiled
+def output_error(m, s, label):  # type: ignore[no-untyped-def]
+    """Set the signs of the output layer to target minus activation; whether there is any error."""
+    last = len(m.sizes) - 2
+    signs = s.signs[last]
+    signs[:] = 0
+    signs[label] = 1
+    count = s.counts[last + 1] - 1
+    for event in range(count):
+        signs[s.events[last + 1, event]] -= 1
+    return count != 1 or signs[label] != 0
+
+
+@compiled
+def open_gates(m, s, layer):  # type: ignore[no-untyped-def]
+    """List the columns of a hidden layer whose gate is open."""
+    columns = m.sizes[layer + 1]
+    z, opened = s.z[layer], s.open[layer]
+    count = 0
+    if m.gate == FIXED_WINDOW:
+        bound = m.windows[layer, 0]
+        for column in range(columns):
+            opened[count] = column
+            count += -bound < z[column] < bound
+    elif m.gate == RANDOM_WINDOW:
+        draw(m, TRAIN, layer, GATE, columns, s.drawn[0])
+        for column in range(columns):
+            bound = m.windows[layer, s.drawn[0, column]]
+            opened[count] = column
+            count += -bound < z[column] < bound
+    else:
+        draw(m, TRAIN, layer, GATE, columns, s.drawn[0])
+        draw(m, TRAIN, layer, GATE, columns, s.drawn[1])
+        for column in range(columns):
+            first = z[column] > m.thresholds[layer, s.drawn[0, column]]
+            second = z[column] > m.thresholds[layer, s.drawn[1, column]]
+            opened[count] = column
+            count += first != second
+    s.opened[layer] = count
+
+
+@compiled
+def backward(m, s, layer):  # type: ignore[no-untyped-def]
+    """Set the signs of a hidden layer to those of the sums that its open columns see; False if nothing was to read."""
+    weights = crossbar(m, m.weights, layer + 1)
+    upper, signs = s.signs[layer + 1], s.signs[layer]
+    columns = m.sizes[layer + 2]
+    driven = 0
+    for column in range(columns):
+        s.kept[driven] = column
+        driven += upper[column] != 0
+    if driven == 0:
+        return False
+    sparse = 8 * driven < columns or columns <= 16
+    for event in range(s.opened[layer]):
+        row = s.open[layer, event]
+        total = 0
+        if sparse:
+            for drive in range(driven):
+                total += weights[row, s.kept[drive]] * upper[s.kept[drive]]
+        else:
+            total = dot(weights[row], upper, s.z[layer + 1])
+        signs[row] = (total > 0) - (total < 0)
+    return True
+
+
+@compiled
+def dot(weights, signs, like):  # type: ignore[no-untyped-def]
+    """The sum of weights along signs, in the type of `like`, which holds any sum over a row or a column."""
+    total = like.dtype.type(0)
+    for column in range(len(weights)):
+        total = like.dtype.type(total + weights[column] * signs[column])
+    return total
+
+
+@compiled
+def update(m, s, layer, exponent):  # type: ignore[no-untyped-def]
+    """Thin the row events and pulse them along the signs of the layer."""
+    events, count = s.events[layer], s.counts[layer]
+    if exponent:
+        draw(m, TRAIN, layer, THIN, m.sizes[layer] + 1, s.drawn[0])
+        low_bits = (1 << exponent) - 1
+        kept = 0
+        for event in range(count):
+            s.kept[kept] = events[event]
+            kept += s.drawn[0, events[event]] & low_bits == 0
+        events, count = s.kept, kept
+    width = m.widths[layer + 1]
+    signs, low, high = s.signs[layer], s.low, s.high
+    driven = 0
+    for column in range(width):
+        driven += signs[column] != 0
+        low[column] = (signs[column] < 0) - m.digit_max
+        high[column] = m.digit_max - (signs[column] > 0)
+    if driven == 0:
+        return
+    cells = crossbar(m, m.cells[0], layer)
+    if m.period == 0:
+        for event in range(count):
+            pulse(cells[events[event]], signs, low, high, width)
+        return
+    weights = crossbar(m, m.weights, layer)
+    for event in range(count):
+        pulse_digit(cells[events[event]], weights[events[event]], signs, low, high, width)
+
+
+@compiled
+def pulse(cells, signs, low, high, width):  # type: ignore[no-untyped-def]
+    """Move a row by its signs: within `low` and `high` no step goes over the bounds."""
+    for column in range(width):
+        cells[column] = max(min(cells[column], high[column]), low[column]) + signs[column]
+
+
+@compiled
+def pulse_digit(cells, weights, signs, low, high, width):  # type: ignore[no-untyped-def]
+    """`pulse`, and the same to the weights that the cells are the lowest digits of."""
+    for column in range(width):
+        moved = max(min(cells[column], high[column]), low[column]) + signs[column]
+        weights[column] += moved - cells[column]
+        cells[column] = moved
+
+
+@compiled
+def carry(m, layer):  # type: ignore[no-untyped-def]
+    """Carry full cells into their upper neighbours; no weight changes."""
+    for digit in range(len(m.cells) - 1):
+        lower = m.cells[digit, m.starts[layer] : m.starts[layer + 1]]
+        upper = m.cells[digit + 1, m.starts[layer] : m.starts[layer + 1]]
+        for cell in range(len(lower)):
+            up = (lower[cell] >= m.base) & (upper[cell] < m.digit_max)
+            down = (lower[cell] <= -m.base) & (upper[cell] > -m.digit_max)
+            carried = np.int64(up) - np.int64(down)
+            upper[cell] += carried
+            lower[cell] -= carried * m.base
