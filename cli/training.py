@@ -15,6 +15,7 @@ from .options import load_data
 from .picture import draw_learning
 
 PICTURE = "learning.png"
+PREPARING = "reading data, and the first time on a machine compiling the training loops ..."
 
 
 def train_run(path: Path, config: Config, source: str) -> dict[str, Any]:
@@ -32,8 +33,10 @@ def train_run(path: Path, config: Config, source: str) -> dict[str, Any]:
     typer.Exit
         If the user interrupts; the state is saved then, and the user told how to go on.
     """
-    dataset = load_data(source, config)
-    return _train(Run.create(path, config, dataset, source), dataset)
+    with notices.status(PREPARING):
+        dataset = load_data(source, config)
+        run = Run.create(path, config, dataset, source)
+    return _train(run, dataset)
 
 
 def resume_run(path: Path, source: str | None = None) -> dict[str, Any]:
@@ -45,7 +48,8 @@ def resume_run(path: Path, source: str | None = None) -> dict[str, Any]:
     source : str, optional
         Where the data is now, if it moved since the run began.
     """
-    run = Run.open(path)
+    with notices.status(PREPARING):
+        run = Run.open(path)
     if run.finished:
         notices.print(f"{path} is finished ({run.epoch} of {run.config.epochs} epochs): nothing to do")
         _write_missing(run)

@@ -59,6 +59,7 @@ class FastTrainer:
         for (layer, generator, bank), slot in self._slots.items():
             self._machine.states[slot] = seed(config.seed, generator, bank, layer)
         self.load(power_up_weights(config))
+        self._compile()
 
     def train(self, features: Features, labels: Sequence[int] | NDArray[np.int64], exponent: int = 0) -> None:
         """Train samples in the order given.
@@ -154,6 +155,12 @@ class FastTrainer:
         self.load(weights)
         self._machine.states[self._training_slots()] = generator_states
         self.samples_trained = samples_trained
+
+    def _compile(self) -> None:
+        """Have the loops ready, so that no later call takes longer than the first."""
+        nothing = np.zeros((0, self.config.sizes[0]), dtype=np.uint8)
+        self.train(nothing, np.zeros(0, dtype=np.int64))
+        self.infer(nothing)
 
     def _training_slots(self) -> list[int]:
         return [slot for (_, _, bank), slot in self._slots.items() if bank is Bank.TRAIN]

@@ -17,16 +17,17 @@ from .baseline import FloatBaseline
 from .config import Config
 from .data import Dataset
 from .errors import ConfigError, RunError
+from .fast import make_trainer
 from .files import write_whole
 from .interruption import Interruption
 from .run_state import DataRecord, EpochRecord, FinalFigures, RunState, is_recorded
 from .schedule import exponent, sample_order
 from .trace import weights_sha256
-from .trainer import Trainer, check_samples, predictions
+from .trainer import check_samples, predictions
 
 VOTES = 16
 HISTORY_TEST_SAMPLES = 1000
-SAMPLES_PER_STEP = 32
+SAMPLES_PER_STEP = 256
 
 
 class Run:
@@ -46,8 +47,8 @@ class Run:
 
     Attributes
     ----------
-    trainer : Trainer
-        The machine.
+    trainer : FastTrainer or Trainer
+        The machine; the plain model where Numba is missing.
     baseline : FloatBaseline
         Fed the same samples in the same order with the same schedule.
     epoch : int
@@ -66,7 +67,7 @@ class Run:
         self.path = path
         self.config = config
         self.data = data
-        self.trainer = Trainer(config)
+        self.trainer = make_trainer(config)
         self.baseline = FloatBaseline(sizes=config.sizes, seed=config.seed)
         self.epoch = 0
         self.samples_done = 0
