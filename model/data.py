@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .download import DOWNLOADS, fetch
 from .errors import DataError
 from .idx import read_idx_directory
 from .table_files import LABEL_MAX, Arrays, read_csv, read_npz
@@ -17,7 +18,7 @@ DIGITS_TEST_SAMPLES = 360
 RANDOM_TRAIN_SAMPLES = 1000
 RANDOM_TEST_SAMPLES = 200
 FILE_READERS = {"idx": read_idx_directory, "npz": read_npz, "csv": read_csv}
-LEGAL_SOURCES = "digits, random, idx:DIR, npz:FILE and csv:FILE"
+LEGAL_SOURCES = f"digits, random, {', '.join(DOWNLOADS)}, idx:DIR, npz:FILE and csv:FILE"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,16 +96,18 @@ class Dataset:
 def load_dataset(source: str, *, inputs: int | None = None, outputs: int | None = None) -> Dataset:
     """Load the data set that `source` names.
 
-    ============ =====================================================================================
-    `digits`     scikit-learn's 8x8 digits; 1,437 train and 360 test samples, a fixed split
-    `random`     uniform features and labels, 1,000 train and 200 test samples, of `inputs` features
-                 (64 if not given) and `outputs` classes (10 if not given): for exercising a machine
-    `idx:DIR`    the four files of an MNIST-like set, raw or gzip; checked against ``DIR/SHA256SUMS``
-                 where there is one
-    `npz:FILE`   arrays train_features, train_labels, test_features and test_labels
-    `csv:FILE`   a sample a line, its label first; the last fifth of the file is the test set, so a
-                 file sorted by label has to be shuffled before
-    ============ =====================================================================================
+    =============== =====================================================================================
+    `digits`        scikit-learn's 8x8 digits; 1,437 train and 360 test samples, a fixed split
+    `mnist`         handwritten digits, 28x28; 60,000 train and 10,000 test samples, downloaded once
+    `fashion-mnist` pictures of clothes of ten kinds, of the same sizes, likewise
+    `random`        uniform features and labels, 1,000 train and 200 test samples, of `inputs` features
+                    (64 if not given) and `outputs` classes (10 if not given): for exercising a machine
+    `idx:DIR`       the four files of an MNIST-like set, raw or gzip; checked against ``DIR/SHA256SUMS``
+                    where there is one
+    `npz:FILE`      arrays train_features, train_labels, test_features and test_labels
+    `csv:FILE`      a sample a line, its label first; the last fifth of the file is the test set, so a
+                    file sorted by label has to be shuffled before
+    =============== =====================================================================================
 
     Parameters
     ----------
@@ -118,6 +121,8 @@ def load_dataset(source: str, *, inputs: int | None = None, outputs: int | None 
     ------
     DataError
         If the source is unknown, cannot be read, is damaged, or does not fit `inputs` and `outputs`.
+    ToolError
+        If pooch, which downloads, is needed and missing.
     """
     for name, size in (("inputs", inputs), ("outputs", outputs)):
         if size is not None and size < 1:
@@ -139,6 +144,8 @@ def _arrays(source: str, inputs: int | None, outputs: int | None) -> Arrays:
             *_random("train", RANDOM_TRAIN_SAMPLES, inputs or 64, outputs or 10),
             *_random("test", RANDOM_TEST_SAMPLES, inputs or 64, outputs or 10),
         )
+    if source in DOWNLOADS:
+        return read_idx_directory(fetch(source))
     kind, _, place = source.partition(":")
     if kind not in FILE_READERS or not place:
         raise DataError(f"there is no data source {source!r}; the sources are {LEGAL_SOURCES}")

@@ -372,11 +372,11 @@ class TestFit:
 
 
 class TestSource:
-    @pytest.mark.parametrize("source", ["mnist", "", "idx", "idx:", "digits:8x8", "zip:set.zip"])
+    @pytest.mark.parametrize("source", ["MNIST", "", "idx", "idx:", "digits:8x8", "mnist:gz", "zip:set.zip"])
     def test_an_unknown_one_lists_the_legal_ones(self, source):
         message = fault(source)
         assert f"there is no data source {source!r}" in message
-        assert "digits, random, idx:DIR, npz:FILE and csv:FILE" in message
+        assert "digits, random, mnist, fashion-mnist, idx:DIR, npz:FILE and csv:FILE" in message
 
     def test_the_home_directory_is_expanded(self, tmp_path, monkeypatch):
         monkeypatch.setenv("HOME", str(tmp_path))
