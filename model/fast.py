@@ -12,7 +12,7 @@ from .config import Config
 from .crossbar import Cells
 from .layer import generator_keys
 from .lfsr import Bank, seed
-from .machine import make_machine, make_scratch
+from .machine import Machine, make_machine, make_scratch
 from .trainer import (
     Features,
     Trainer,
@@ -34,6 +34,8 @@ class FastTrainer:
     ----------
     config : Config
         The machine.
+    machine : Machine, optional
+        Its arrays, where they are not those that `make_machine` makes of `config`.
 
     Attributes
     ----------
@@ -45,11 +47,11 @@ class FastTrainer:
         Where Numba is missing.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, machine: Machine | None = None) -> None:
         self.config = config
         self.samples_trained = 0
         self._kernels = _kernels()
-        self._machine = make_machine(config)
+        self._machine = make_machine(config) if machine is None else machine
         self._scratch = make_scratch(self._machine)
         self._slots = {
             (layer, *key): int(self._machine.slots[key[1], layer - 1, key[0]])

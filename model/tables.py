@@ -12,25 +12,26 @@ _DIGITS = 50
 
 
 @cache
-def fire_thresholds(scale: int) -> tuple[int, ...]:
-    """Codes T[r] with [z > T[r]] of probability sigmoid(z / scale) over the bytes r.
+def fire_thresholds(scale: int, levels: int = BYTES) -> tuple[int, ...]:
+    """Codes T[r] with [z > T[r]] of probability sigmoid(z / scale) over the random numbers r.
 
-    T[r] = scale * ln(u / (1 - u)), u = (r + 1/2) / 256: the inverse of the logistic function.
+    T[r] = scale * ln(u / (1 - u)), u = (r + 1/2) / levels: the inverse of the logistic function. The machine has 256
+    levels.
     """
     with localcontext() as context:
         context.prec = _DIGITS
-        return tuple(_round(scale * (u / (1 - u)).ln()) for u in _probabilities())
+        return tuple(_round(scale * (u / (1 - u)).ln()) for u in _probabilities(levels))
 
 
 @cache
-def random_windows(scale: int) -> tuple[int, ...]:
-    """Half widths U[r] with [|z| < U[r]] of probability 4 sigmoid'(z / (2 scale)) over the bytes r.
+def random_windows(scale: int, levels: int = BYTES) -> tuple[int, ...]:
+    """Half widths U[r] with [|z| < U[r]] of probability 4 sigmoid'(z / (2 scale)) over the random numbers r.
 
     U[r] = 4 scale * arcosh(1 / sqrt(u)), since 4 sigmoid'(x) = sech^2(x / 2).
     """
     with localcontext() as context:
         context.prec = _DIGITS
-        return tuple(_round(4 * scale * _arcosh(1 / u.sqrt())) for u in _probabilities())
+        return tuple(_round(4 * scale * _arcosh(1 / u.sqrt())) for u in _probabilities(levels))
 
 
 def digest(codes: Sequence[int]) -> str:
@@ -38,8 +39,8 @@ def digest(codes: Sequence[int]) -> str:
     return hashlib.sha256(np.asarray(codes, dtype="<i4").tobytes()).hexdigest()
 
 
-def _probabilities() -> list[Decimal]:
-    return [Decimal(2 * r + 1) / (2 * BYTES) for r in range(BYTES)]
+def _probabilities(levels: int) -> list[Decimal]:
+    return [Decimal(2 * r + 1) / (2 * levels) for r in range(levels)]
 
 
 def _arcosh(x: Decimal) -> Decimal:
