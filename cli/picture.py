@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.crossbar import Weights
 from ..model.files import write_whole
 from ..model.schedule import exponent
 
@@ -22,7 +21,7 @@ EPOCHS_MARKED = 60
 MACHINE, BASELINE, QUIET = "#1b5e9e", "#d9762b", "#6b6b6b"
 
 
-def draw_learning(path: Path, report: Mapping[str, Any], weights: Weights) -> None:
+def draw_learning(path: Path, report: Mapping[str, Any], weights: NDArray[np.int64]) -> None:
     """Draw a finished run.
 
     Parameters
@@ -31,7 +30,7 @@ def draw_learning(path: Path, report: Mapping[str, Any], weights: Weights) -> No
         PNG file to write.
     report : mapping
         As in ``report.json``.
-    weights : ndarray of int32, shape (rows, columns)
+    weights : ndarray of int64, shape (rows, columns)
         Final weights of layer 1, in LSBs; the last row is the bias row.
 
     Raises
@@ -54,12 +53,12 @@ def draw_learning(path: Path, report: Mapping[str, Any], weights: Weights) -> No
     write_whole(path, file.getvalue())
 
 
-def receptive_fields(weights: Weights) -> NDArray[np.float64]:
+def receptive_fields(weights: NDArray[np.int64]) -> NDArray[np.float64]:
     """Arrange the weights of the first hidden units as a mosaic of square images.
 
     Parameters
     ----------
-    weights : ndarray of int32, shape (inputs + 1, columns)
+    weights : ndarray of int64, shape (inputs + 1, columns)
         With a square number of inputs.
 
     Returns
@@ -119,7 +118,7 @@ def _mark_schedule(axes: "Axes", epochs: int) -> None:
         axes.text(edge, 1.01, text, color=QUIET, fontsize=8.5, ha="center", transform=axes.get_xaxis_transform())
 
 
-def _draw_weights(figure: "Figure", axes: "Axes", weights: Weights) -> None:
+def _draw_weights(figure: "Figure", axes: "Axes", weights: NDArray[np.int64]) -> None:
     inputs, columns = len(weights) - 1, weights.shape[1]
     bound = max(int(np.abs(weights).max()), 1)
     style: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -bound, "vmax": bound, "interpolation": "nearest"}

@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from ..model.carry import join_digits
 from ..model.config import Config
 from ..model.data import Dataset
 from ..model.interruption import Interrupted
@@ -100,4 +101,5 @@ def _write_missing(run: Run) -> None:
     if not (run.path / run.REPORT).exists():
         run.write_report()
     if not (run.path / PICTURE).exists():
-        draw_learning(run.path / PICTURE, run.report(), run.trainer.weights()[0])
+        weights = join_digits(run.trainer.weights()[0], run.config.carry_digits, run.config.carry_base)
+        draw_learning(run.path / PICTURE, run.report(), weights)
