@@ -50,11 +50,6 @@ class Variant:
         if self.generators not in GENERATORS:
             raise ConfigError(f"generators must be one of {', '.join(GENERATORS)}, not {self.generators!r}")
 
-    @property
-    def is_none(self) -> bool:
-        """Whether this is the machine of the specification."""
-        return self == Variant()
-
     def to_dict(self) -> dict[str, Any]:
         """Fields as plain values."""
         return asdict(self)
@@ -84,6 +79,9 @@ class Variant:
         if not self.binary_input:
             return dataset
         return replace(dataset, train_features=_cut(dataset.train_features), test_features=_cut(dataset.test_features))
+
+
+PLAIN = Variant()
 
 
 def _cut(features: NDArray[np.uint8]) -> NDArray[np.uint8]:
