@@ -12,10 +12,11 @@ from .console import print_error
 from .cosim import cosim
 from .demo import demo
 from .infer import infer
+from .reproduce import reproduce
 from .train import train
 from .verilog import verilog
 
-COMMANDS = (demo, train, infer, cosim, verilog)
+COMMANDS = (demo, train, infer, reproduce, cosim, verilog)
 
 app = typer.Typer(
     name="stochastor",

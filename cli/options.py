@@ -26,7 +26,7 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="SOURCE",
-        help="Data set: digits, random, idx:DIR (a set like MNIST), npz:FILE or csv:FILE.",
+        help="Data set: digits, mnist, fashion-mnist, random, idx:DIR (a set like MNIST), npz:FILE or csv:FILE.",
     ),
 ]
 SeedOption = Annotated[

@@ -1,6 +1,7 @@
 """The studies that docs/results.md reports; settings were chosen on validation splits of the training sets."""
 
 from dataclasses import replace
+from typing import Any
 
 from .config import Config, Gate
 from .errors import ConfigError
@@ -13,7 +14,7 @@ HELD_OUT = 10_000
 VOTES_REPORTED = (1, 16, 64)
 VOTES_COMPARED = (1, 2, 4, 8, 16, 32, 64, 128, 255)
 
-_COARSE = {"weight_bits": 4, "carry_digits": 2, "carry_base": 7, "carry_period": 100}
+_COARSE: dict[str, Any] = {"weight_bits": 4, "carry_digits": 2, "carry_base": 7, "carry_period": 100}
 
 
 def find_study(name: str) -> Study:
@@ -137,8 +138,8 @@ def _row(group: str, label: str, learner: MachineLearner | FloatLearner) -> Row:
     return Row(group=group, label=label, learner=learner)
 
 
-def _with(config: Config, **fields: object) -> MachineLearner:
-    return MachineLearner(config=replace(config, **fields))  # type: ignore[arg-type]
+def _with(config: Config, **fields: Any) -> MachineLearner:
+    return MachineLearner(config=replace(config, **fields))
 
 
 def _by_group(rows: list[Row]) -> tuple[Row, ...]:

@@ -14,8 +14,15 @@ COMMANDS = re.findall(r"^    (stochastor .*?)(?:  +#.*)?$", README, flags=re.MUL
 
 def test_the_python_of_the_readme_runs() -> None:
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(blocks) == 1
-    exec(compile(blocks[0], "README.md", "exec"), {})
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+
+
+def test_the_score_of_the_readme_is_the_one_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    block, score = re.search(r"```python\n(.*?print.*?)# ([0-9.]+)\n```", README, flags=re.DOTALL).groups()
+    exec(compile(block, "README.md", "exec"), {})
+    assert capsys.readouterr().out.strip() == score
 
 
 @pytest.mark.parametrize("line", COMMANDS)
