@@ -2,8 +2,10 @@ import warnings
 
 import numpy as np
 import pytest
+from stochastor.model import baseline as baseline_module
 from stochastor.model.baseline import FloatBaseline
 from stochastor.model.data import load_dataset
+from stochastor.model.dropout import Dropout
 from stochastor.model.errors import ConfigError, DataError, RunError
 
 SIZES = (6, 5, 4, 3)
@@ -15,17 +17,23 @@ def small(**parameters):
     return FloatBaseline(**({"sizes": SIZES, "learning_rate": 0.5, "seed": 1} | parameters))
 
 
-def loss(state, sample, label):
-    """Cross-entropy by the book, float64."""
-    *hidden, output = state.values()
-    signals = sample / 255
-    for weights in hidden:
-        signals = 1 / (1 + np.exp(-(signals @ weights[:-1] + weights[-1])))
+def without_numba(monkeypatch, **parameters):
+    with monkeypatch.context() as patch:
+        patch.setattr(baseline_module, "_kernels", lambda: None)
+        return small(**parameters)
+
+
+def loss(state, sample, label, factors=(1, 1, 1)):
+    """Cross-entropy by the book, float64; `factors` multiply the inputs and each layer's hidden units."""
+    *hidden, output = (weights for name, weights in state.items() if name.startswith("weights"))
+    signals = sample / 255 * factors[0]
+    for weights, factor in zip(hidden, factors[1:], strict=False):
+        signals = factor / (1 + np.exp(-(signals @ weights[:-1] + weights[-1])))
     scores = signals @ output[:-1] + output[-1]
     return np.log(np.exp(scores).sum()) - scores[label]
 
 
-def slopes(state, name, sample, label, nudge=1e-5):
+def slopes(state, name, sample, label, factors=(1, 1, 1), nudge=1e-5):
     """Central differences of `loss` by every weight of `name`."""
     result = np.zeros_like(state[name])
     for index in np.ndindex(result.shape):
@@ -33,7 +41,7 @@ def slopes(state, name, sample, label, nudge=1e-5):
         for sign in (1, -1):
             moved = {key: weights.copy() for key, weights in state.items()}
             moved[name][index] += sign * nudge
-            sides.append(loss(moved, sample, label))
+            sides.append(loss(moved, sample, label, factors))
         result[index] = (sides[0] - sides[1]) / (2 * nudge)
     return result
 
@@ -98,6 +106,97 @@ class TestTraining:
         assert baseline.accuracy(FEATURES, FEATURES[:, :3].argmax(axis=1)) > 0.9
 
 
+class TestKernels:
+    @pytest.mark.parametrize("options", [{}, {"dropout": 0.4}, {"input_dropout": 0.3, "dropout": 0.25}])
+    @pytest.mark.parametrize("sizes", [(6, 3), (6, 5, 3), SIZES])
+    def test_they_agree_with_numpy_but_for_rounding(self, monkeypatch, sizes, options):
+        fast, plain = small(sizes=sizes, **options), without_numba(monkeypatch, sizes=sizes, **options)
+        for k in (0, 2):
+            fast.train(FEATURES, LABELS, k)
+            plain.train(FEATURES, LABELS, k)
+        for name, values in fast.state().items():
+            np.testing.assert_allclose(values, plain.state()[name], rtol=1e-4, atol=1e-5)
+
+    def test_without_numba_the_baseline_trains(self, monkeypatch):
+        baseline = without_numba(monkeypatch)
+        before = baseline.state()["weights1"]
+        baseline.train(FEATURES, LABELS)
+        assert (baseline.state()["weights1"] != before).any()
+
+    def test_samples_need_not_be_contiguous_or_writable(self):
+        strided, plain = small(), small()
+        features, labels = FEATURES[::2], LABELS[::2]
+        features.flags.writeable = False
+        strided.train(features, labels)
+        plain.train(features.copy(), labels.copy())
+        assert_same_state(strided, plain)
+
+
+class TestBatches:
+    @pytest.mark.parametrize("name", ["weights1", "weights2", "weights3"])
+    @pytest.mark.parametrize("count", [4, 3])
+    def test_a_step_goes_down_the_mean_slope_of_its_batch(self, name, count):
+        baseline = small(gain=2.0, batch=4)
+        before = {key: weights.astype(np.float64) for key, weights in baseline.state().items()}
+        baseline.train(FEATURES[:count], LABELS[:count])
+        step = baseline.state()[name] - before[name]
+        mean = np.mean([slopes(before, name, FEATURES[i], LABELS[i]) for i in range(count)], axis=0)
+        np.testing.assert_allclose(step, -0.5 * mean, rtol=1e-3, atol=1e-6)
+
+    def test_momentum_goes_on_with_a_share_of_the_last_step(self):
+        baseline, plain = small(batch=8, momentum=0.75), small(batch=8)
+        before = baseline.state()
+        baseline.train(FEATURES[:8], LABELS[:8])
+        first = baseline.state()
+        plain.restore({name: values for name, values in first.items() if name.startswith("weights")})
+        baseline.train(FEATURES[8:16], LABELS[8:16])
+        plain.train(FEATURES[8:16], LABELS[8:16])
+        for name, weights in plain.state().items():
+            expected = weights + 0.75 * (first[name] - before[name])
+            np.testing.assert_allclose(baseline.state()[name], expected, rtol=1e-4, atol=1e-6)
+
+    def test_k_halves_the_rate_of_batches_too(self):
+        thinned, slow = small(batch=8), small(batch=8, learning_rate=0.125)
+        thinned.train(FEATURES, LABELS, 2)
+        slow.train(FEATURES, LABELS)
+        assert_same_state(thinned, slow)
+
+
+class TestDropout:
+    RATES = np.array([0.25] * 6 + [0.5] * 9)
+
+    def factors(self, seed=1):
+        kept = Dropout(seed, self.RATES).draw(1)[0] / (1 - self.RATES)
+        return kept[:6], kept[6:11], kept[11:]
+
+    @pytest.mark.parametrize("name", ["weights1", "weights2", "weights3"])
+    @pytest.mark.parametrize("batch", [1, 2])
+    def test_a_step_goes_down_the_slope_of_what_is_kept(self, name, batch):
+        baseline = small(gain=2.0, dropout=0.5, input_dropout=0.25, batch=batch)
+        before = {key: weights.astype(np.float64) for key, weights in baseline.state().items() if key[:7] == "weights"}
+        baseline.train(FEATURES[:1], LABELS[:1])
+        step = baseline.state()[name] - before[name]
+        slope = slopes(before, name, FEATURES[0], LABELS[0], self.factors())
+        np.testing.assert_allclose(step, -0.5 * slope, rtol=1e-3, atol=1e-6)
+        assert (step == 0).any()
+
+    def test_units_are_dropped_at_their_rates(self):
+        rates = np.array([0.0, 0.1, 0.5, 0.9])
+        kept = Dropout(7, rates).draw(20_000)
+        np.testing.assert_allclose(kept.mean(axis=0), 1 - rates, atol=0.015)  # four deviations
+
+    def test_masks_do_not_depend_on_how_samples_are_cut(self):
+        whole, parts = Dropout(7, self.RATES), Dropout(7, self.RATES)
+        np.testing.assert_array_equal(whole.draw(9), np.concatenate([parts.draw(4), parts.draw(5)]))
+
+    def test_nothing_is_dropped_in_prediction(self):
+        dropping, whole = small(dropout=0.5, input_dropout=0.25), small()
+        dropping.train(FEATURES, LABELS)
+        whole.restore({name: values for name, values in dropping.state().items() if name.startswith("weights")})
+        np.testing.assert_array_equal(dropping.predict(FEATURES), whole.predict(FEATURES))
+        assert dropping.state()["samples_dropped_out"] == len(FEATURES)
+
+
 class TestPrediction:
     def trained(self):
         baseline = small(sizes=(6, 5, 3))
@@ -152,8 +251,12 @@ class TestInitialWeights:
 
 
 class TestState:
-    def test_a_restored_run_goes_on_as_an_uninterrupted_one(self):
-        whole, first, second = small(), small(), small(seed=99)
+    @pytest.mark.parametrize(
+        "options", [{}, {"dropout": 0.5}, {"batch": 5, "momentum": 0.9}, {"batch": 5, "input_dropout": 0.5}]
+    )
+    def test_a_restored_run_goes_on_as_an_uninterrupted_one(self, options):
+        whole, first = small(**options), small(**options)
+        second = small(gain=1.0, **options)  # masks are the seed's, not the state's
         whole.train(FEATURES, LABELS)
         first.train(FEATURES[:15], LABELS[:15])
         second.restore(first.state())
@@ -172,6 +275,12 @@ class TestState:
         baseline.restore(state)
         state["weights1"][:] = 0
         assert baseline.state()["weights1"].any()
+
+    def test_a_negative_number_of_samples_is_refused(self):
+        baseline = small(dropout=0.5)
+        state = baseline.state() | {"samples_dropped_out": np.array(-1)}
+        with pytest.raises(RunError, match="samples_dropped_out of the baseline must be 0 or more, not -1"):
+            baseline.restore(state)
 
     def test_missing_weights_are_named(self):
         state = small().state()
@@ -198,6 +307,11 @@ class TestMisuse:
             ({"learning_rate": float("nan")}, "learning_rate must be a positive number"),
             ({"gain": float("inf")}, "gain must be a positive number"),
             ({"seed": -1}, "seed must be from 0"),
+            ({"dropout": 1.0}, "dropout must be from 0 to less than 1"),
+            ({"input_dropout": -0.1}, "input_dropout must be from 0 to less than 1"),
+            ({"batch": 0}, "batch must be 1 or more"),
+            ({"batch": 8, "momentum": 1.0}, "momentum must be from 0 to less than 1"),
+            ({"momentum": 0.9}, "momentum must be 0 at batch 1"),
             ({"seed": 1 << 64}, "seed must be from 0"),
         ],
     )
