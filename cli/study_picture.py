@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..model.files import write_whole
-from ..model.study import VOTES, MachineLearner, Study
+from ..model.study import CURVE_SAMPLES, VOTES, MachineLearner, Study
 from .picture import BASELINE, MACHINE, QUIET
 from .reproducing import Outcomes
 from .study_report import Line, lines
@@ -37,22 +37,24 @@ def draw_study(directory: Path, study: Study, outcomes: Outcomes) -> Path:
     from matplotlib.figure import Figure
 
     shown = list(lines(study, outcomes))
+    curved = len(study.rows) <= len(MACHINES) + len(FLOATS)
     path = directory / f"{study.name}.png"
     file = io.BytesIO()
     with rc_context({"font.size": 9, "axes.titlesize": 10, "axes.titlelocation": "left"}):
         height = max(4.0, 1.6 + 0.21 * (len(shown) + len({line.group for line in shown})))
-        figure = Figure(figsize=(12, height), dpi=110, layout="constrained")
-        points, curves = figure.subplots(1, 2, width_ratios=(1.1, 1))
+        figure = Figure(figsize=(12 if curved else 8, height), dpi=110, layout="constrained")
         figure.suptitle(study.title, x=0.01, ha="left", fontweight="bold")
+        points, *curves = figure.subplots(1, 2 if curved else 1, squeeze=False)[0]
         _draw_points(points, shown)
-        _draw_curves(curves, study, outcomes)
+        for axes in curves:
+            _draw_curves(axes, study, outcomes)
         figure.savefig(file, format="png")
     write_whole(path, file.getvalue())
     return path
 
 
 def _draw_points(axes: "Axes", shown: list[Line]) -> None:
-    """Mean and spread of each line, grouped."""
+    """Mean error and spread of each line, grouped."""
     heights, labels = [], []
     height, last = 0.0, None
     for line in shown:
@@ -61,16 +63,21 @@ def _draw_points(axes: "Axes", shown: list[Line]) -> None:
             axes.text(0.0, height + 0.75, line.group, transform=axes.get_yaxis_transform(), fontweight="bold")
         last = line.group
         figure = line.figures.get(VOTES) or line.figures[0]
+        error, spread = 100 - 100 * figure.mean, 100 * (figure.deviation or 0)
         colour = BASELINE if 0 in line.figures else MACHINE
-        axes.errorbar(
-            100 * figure.mean, height, xerr=100 * (figure.deviation or 0), fmt="o", ms=4, capsize=2, color=colour
+        axes.errorbar(error, height, xerr=spread, fmt="o", ms=4, capsize=2, color=colour)
+        axes.annotate(
+            f"{error:.2f}", (error + spread, height), (6, 0), textcoords="offset points", va="center", color=QUIET
         )
         heights.append(height)
         labels.append(line.label)
     axes.set_yticks(heights, labels)
     axes.set_ylim(height - 1, 0.2)
-    axes.set_xlabel("accuracy by 16 votes, or of the float learner, %")
-    axes.grid(axis="x", color="#dddddd", lw=0.6)
+    axes.set_xlabel("error by 16 votes, or of the float learner, %")
+    _logarithmic(axes, "x")
+    low, high = axes.get_xlim()
+    axes.set_xlim(low, high * (high / low) ** 0.12)
+    axes.grid(axis="x", color="#dddddd", lw=0.6, which="both")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
 
@@ -78,22 +85,31 @@ def _draw_points(axes: "Axes", shown: list[Line]) -> None:
 def _draw_curves(axes: "Axes", study: Study, outcomes: Outcomes) -> None:
     """Error by epoch, mean over seeds."""
     used: dict[bool, int] = defaultdict(int)
-    few = len(study.rows) <= len(MACHINES) + len(FLOATS)
     for row in study.rows:
         trained = outcomes[row.group, row.label]
         is_machine = isinstance(row.learner, MachineLearner)
         epochs = [epoch for epoch, _ in trained[0].curve]
         error = 100 - 100 * np.mean([[accuracy for _, accuracy in outcome.curve] for outcome in trained], axis=0)
         palette = MACHINES if is_machine else FLOATS
-        colour = palette[used[is_machine] % len(palette)] if few else QUIET
+        colour = palette[used[is_machine] % len(palette)]
         used[is_machine] += 1
-        axes.plot(epochs, error, color=colour, lw=1.3 if few else 0.7, label=f"{row.group}: {row.label}")
-    axes.set_title("error by epoch, on the first 2,000 samples")
+        axes.plot(epochs, error, color=colour, lw=1.3, label=f"{row.group}: {row.label}")
+    axes.set_title(f"error by epoch, on the first {CURVE_SAMPLES:,} samples")
     axes.set_xlabel("epochs trained")
     axes.set_ylabel("error, %")
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    _logarithmic(axes, "x")
+    _logarithmic(axes, "y")
     axes.grid(color="#dddddd", lw=0.6, which="both")
     axes.spines[["top", "right"]].set_visible(False)
-    if few:
-        axes.legend(frameon=False, fontsize=7)
+    axes.legend(frameon=False, fontsize=7)
+
+
+def _logarithmic(axes: "Axes", direction: str) -> None:
+    """A logarithmic axis with plain numbers at 1, 2 and 5 of each decade."""
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+    axes.set(**{f"{direction}scale": "log"})
+    axis = getattr(axes, f"{direction}axis")
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(ScalarFormatter())
+    axis.set_minor_formatter(NullFormatter())
