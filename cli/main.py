@@ -13,10 +13,11 @@ from .cosim import cosim
 from .demo import demo
 from .infer import infer
 from .reproduce import reproduce
+from .sweep import sweep
 from .train import train
 from .verilog import verilog
 
-COMMANDS = (demo, train, infer, reproduce, cosim, verilog)
+COMMANDS = (demo, train, infer, sweep, reproduce, cosim, verilog)
 
 app = typer.Typer(
     name="stochastor",
