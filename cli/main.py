@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..model.errors import StochastorError
+from .bench import bench
 from .console import print_error
 from .cosim import cosim
 from .demo import demo
@@ -17,7 +18,7 @@ from .sweep import sweep
 from .train import train
 from .verilog import verilog
 
-COMMANDS = (demo, train, infer, sweep, reproduce, cosim, verilog)
+COMMANDS = (demo, train, infer, sweep, reproduce, cosim, verilog, bench)
 
 app = typer.Typer(
     name="stochastor",

@@ -50,6 +50,8 @@ class FloatBaseline:
         Samples whose mean gradient makes a step; the last batch of a call may be smaller.
     momentum : float
         v = momentum * v - rate * gradient moves the weights; 0 to less than 1, with batches of several samples only.
+    compiled : bool
+        Whether compiled loops train at batch 1 where they can; NumPy does otherwise.
     seed : int
         64 bits; decides the initial weights and what is dropped.
 
@@ -69,6 +71,7 @@ class FloatBaseline:
         input_dropout: float = 0.0,
         batch: int = 1,
         momentum: float = 0.0,
+        compiled: bool = True,
         seed: int,
     ) -> None:
         _check_sizes(sizes)
@@ -85,7 +88,7 @@ class FloatBaseline:
         self._keep = [np.float32(1 - rate) for rate in (input_dropout, dropout)]
         self._dropout = _dropout(self.sizes, dropout, input_dropout, seed)
         self._velocity = np.zeros_like(self._network.weights) if momentum else None
-        self._kernels = _kernels() if batch == 1 else None
+        self._kernels = _kernels() if compiled and batch == 1 else None
         if self._kernels is not None:
             self._train_online(*_no_samples(self.sizes), np.float32(0))  # compiles, so that no later call has to
         else:
