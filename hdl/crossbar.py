@@ -35,9 +35,9 @@ class CrossbarPort(wiring.Signature):
     Members
     -------
     operation : Out(stream)
-        `operation` on `row`. DRIVE collects the active rows of a forward read, a whole list for each fold, ended by the
-        bias row; SENSE reads the row backward; PULSE moves its weights along `signs`; LOAD writes `weight` at `row`,
-        `fold`, `lane`; DUMP reads there.
+        `operation` on `row`. DRIVE collects the active rows of a forward read, a whole list for each fold, the `last`
+        one of it marked; SENSE reads the row backward; PULSE moves its weights along `signs`; LOAD writes `weight` at
+        `row`, `fold`, `lane`; DUMP reads there.
     signs : Out(ArrayLayout(signed(2), folds * lanes))
         What drives the columns in SENSE and PULSE; steady while the array is not idle.
     clear : Out(1)
@@ -76,7 +76,14 @@ class CrossbarPort(wiring.Signature):
                 "operation": Out(
                     stream.Signature(
                         data.StructLayout(
-                            {"operation": Operation, "row": row, "fold": fold, "lane": lane, "weight": weight}
+                            {
+                                "operation": Operation,
+                                "row": row,
+                                "last": 1,
+                                "fold": fold,
+                                "lane": lane,
+                                "weight": weight,
+                            }
                         )
                     )
                 ),
@@ -194,8 +201,7 @@ class IntegerCrossbar(wiring.Component):
         fetched_last_fold = Signal()
         driving = port.operation.p.operation == Operation.DRIVE
         each_fold = (port.operation.p.operation == Operation.SENSE) | (port.operation.p.operation == Operation.PULSE)
-        bias_row = self._rows - 1
-        drive_ends = fetched_valid & (fetched.operation == Operation.DRIVE) & (fetched.row == bias_row)
+        drive_ends = fetched_valid & (fetched.operation == Operation.DRIVE) & fetched.last
         address = Signal.like(read_port.addr)
         fetched_address = Signal.like(read_port.addr)
         writes = (fetched.operation == Operation.PULSE) | (fetched.operation == Operation.LOAD)
@@ -225,7 +231,7 @@ class IntegerCrossbar(wiring.Component):
             ]
             with m.If(each_fold):
                 m.d.sync += inner_fold.eq(Mux(last_fold, 0, inner_fold + 1))
-            with m.If(driving & (port.operation.p.row == bias_row)):
+            with m.If(driving & port.operation.p.last):
                 m.d.sync += drive_fold.eq(Mux(drive_fold == self._folds - 1, 0, drive_fold + 1))
 
         # Data: what happens to the word.
@@ -234,7 +240,7 @@ class IntegerCrossbar(wiring.Component):
             signs.eq(port.signs.as_value().word_select(fetched_fold, 2 * self._lanes)),
             forward_read.word.eq(read_port.data),
             forward_read.valid.eq(fetched_valid & (fetched.operation == Operation.DRIVE)),
-            forward_read.last.eq(fetched.row == bias_row),
+            forward_read.last.eq(fetched.last),
             forward_read.clear.eq(port.clear),
             step.word.eq(read_port.data),
             step.signs.eq(signs),

@@ -43,16 +43,15 @@ def sample_cycles(config: Config, trace: Trace) -> int:
 def draw_cycles(config: Config, rows: NDArray[np.int64]) -> int:
     """Cycles in which the input of a sample is drawn, ahead of the layers.
 
-    A beat takes max(1, row events), the last one its row events and two.
+    A beat takes max(1, row events), the last one its row events and two; each pattern takes as long.
 
     Parameters
     ----------
     config : Config
     rows : ndarray of int64
-        Row events of layer 1, ended by the bias row.
+        Row events of layer 1, each pattern ended by the bias row.
     """
-    active = np.bincount(rows[:-1] // config.pixels_per_beat, minlength=-(-config.sizes[0] // config.pixels_per_beat))
-    return int(np.maximum(active[:-1], 1).sum() + active[-1] + 2)
+    return sum(_pattern_cycles(config, pattern) for pattern in _patterns(rows, config.sizes[0]))
 
 
 def _forward(geometries: Sequence[Geometry], trace: Trace) -> int:
@@ -117,8 +116,19 @@ def _layer_update(geometry: Geometry, layer: LayerTrace, exponent: int, start: i
     """Cycle in which a layer is seen to have updated."""
     words = (geometry.rows - 1) // LINES_PER_WORD if exponent else 0
     pulses = len(layer.pulsed)
-    done = start + LIST_LATENCY + words + len(layer.rows) + pulses * (geometry.folds - 1)
+    rows = len(_patterns(layer.rows, geometry.rows - 1)[-1])
+    done = start + LIST_LATENCY + words + rows + pulses * (geometry.folds - 1)
     return done + (2 if pulses and layer.pulsed[-1] == geometry.rows - 1 else 1)
+
+
+def _pattern_cycles(config: Config, rows: NDArray[np.int64]) -> int:
+    active = np.bincount(rows[:-1] // config.pixels_per_beat, minlength=-(-config.sizes[0] // config.pixels_per_beat))
+    return int(np.maximum(active[:-1], 1).sum() + active[-1] + 2)
+
+
+def _patterns(rows: NDArray[np.int64], bias_row: int) -> list[NDArray[np.int64]]:
+    """Row events by pattern."""
+    return np.split(rows, np.flatnonzero(rows == bias_row)[:-1] + 1)
 
 
 def _sense_levels(geometry: Geometry) -> int:

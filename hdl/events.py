@@ -88,14 +88,16 @@ class RowEvents(wiring.Component):
 class EventList(wiring.Component):
     """Keeps the row events of a read, so that they can be replayed for every fold and for the update.
 
-    A list is complete once it holds the bias row; a replay may start earlier and follows the writer.
+    A list is complete once it holds all of its patterns; a replay may start earlier and follows the writer.
 
     Parameters
     ----------
     rows : int
-        Number of row addresses; the largest one, the bias row, ends a list.
+        Number of row addresses; the largest one, the bias row, ends a pattern.
     banks : int
         1, or 2 to write the next list while one is replayed.
+    patterns : int
+        Patterns in a list.
 
     Members
     -------
@@ -103,8 +105,12 @@ class EventList(wiring.Component):
         Not ready while every bank holds a complete list.
     replay : In(1)
         Start to replay the oldest list from its beginning, at the next edge.
+    last_pattern : In(1)
+        With `replay`: start from the beginning of the last pattern, of a complete list. Only of several patterns.
     events : Out(stream of range(rows))
-        The replay; it ends after the bias row.
+        The replay; it ends with the list.
+    last : Out(1)
+        Whether the event is the last one of the list.
     release : In(1)
         Forget the oldest list, if it is complete.
     complete : Out(1)
@@ -117,45 +123,59 @@ class EventList(wiring.Component):
     Two cycles from write or replay to the first event, then an event a cycle.
     """
 
-    def __init__(self, rows: int, banks: int = 1) -> None:
+    def __init__(self, rows: int, banks: int = 1, patterns: int = 1) -> None:
         self._rows = rows
         self._banks = banks
-        super().__init__(
-            {
-                "write": In(stream.Signature(range(rows))),
-                "replay": In(1),
-                "events": Out(stream.Signature(range(rows))),
-                "release": In(1),
-                "complete": Out(1),
-                "read_bank": Out(1),
-                "write_bank": Out(1),
-            }
-        )
+        self._patterns = patterns
+        members = {
+            "write": In(stream.Signature(range(rows))),
+            "replay": In(1),
+            "events": Out(stream.Signature(range(rows))),
+            "last": Out(1),
+            "release": In(1),
+            "complete": Out(1),
+            "read_bank": Out(1),
+            "write_bank": Out(1),
+        }
+        if patterns > 1:
+            members["last_pattern"] = In(1)
+        super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        size = 1 << (self._rows - 1).bit_length()
+        most_events = self._rows * self._patterns
+        size = 1 << (most_events - 1).bit_length()
         m.submodules.rows = rows = memory.Memory(shape=range(self._rows), depth=size * self._banks, init=[])
         write_port = rows.write_port()
         read_port = rows.read_port()
 
-        counts = Array(Signal(range(self._rows + 1), name=f"count{bank}") for bank in range(self._banks))
+        counts = Array(Signal(range(most_events + 1), name=f"count{bank}") for bank in range(self._banks))
         complete = Array(Signal(name=f"complete{bank}") for bank in range(self._banks))
-        bias_row = self._rows - 1
+        pattern_ends = Signal()
         m.d.comb += [
+            pattern_ends.eq(self.write.p == self._rows - 1),
             self.write.ready.eq(~complete[self.write_bank]),
             write_port.addr.eq(self.write_bank * size + counts[self.write_bank]),
             write_port.data.eq(self.write.p),
             write_port.en.eq(self.write.valid & self.write.ready),
         ]
+        list_ends = pattern_ends
+        if self._patterns > 1:
+            pattern = Signal(range(self._patterns))
+            starts = Array(Signal.like(counts[0], name=f"start{bank}") for bank in range(self._banks))
+            list_ends = pattern_ends & (pattern == self._patterns - 1)
+            with m.If(write_port.en & pattern_ends):
+                m.d.sync += pattern.eq(Mux(list_ends, 0, pattern + 1))
+                with m.If(~list_ends):
+                    m.d.sync += starts[self.write_bank].eq(counts[self.write_bank] + 1)
         with m.If(write_port.en):
             m.d.sync += counts[self.write_bank].eq(counts[self.write_bank] + 1)
-            with m.If(self.write.p == bias_row):
+            with m.If(list_ends):
                 m.d.sync += complete[self.write_bank].eq(1)
                 if self._banks > 1:
                     m.d.sync += self.write_bank.eq(~self.write_bank)
 
-        position = Signal(range(self._rows + 1))
+        position = Signal.like(counts[0])
         replaying = Signal()
         advance = Signal()
         m.d.comb += [
@@ -164,6 +184,7 @@ class EventList(wiring.Component):
             read_port.addr.eq(self.read_bank * size + position),
             read_port.en.eq(advance),
             self.complete.eq(complete[self.read_bank]),
+            self.last.eq(self.complete & (position == counts[self.read_bank])),
         ]
         with m.If(advance):
             fetched = Signal()
@@ -171,10 +192,13 @@ class EventList(wiring.Component):
             m.d.sync += self.events.valid.eq(fetched)
             with m.If(fetched):
                 m.d.sync += position.eq(position + 1)
-        with m.If(self.complete & (position == counts[self.read_bank])):
+        with m.If(self.last):
             m.d.sync += replaying.eq(0)
         with m.If(self.replay):
             m.d.sync += [replaying.eq(1), position.eq(0), self.events.valid.eq(0)]
+            if self._patterns > 1:
+                with m.If(self.last_pattern):
+                    m.d.sync += position.eq(starts[self.read_bank])
 
         with m.If(self.release & self.complete):
             m.d.sync += [complete[self.read_bank].eq(0), counts[self.read_bank].eq(0)]

@@ -28,7 +28,7 @@ class Geometry:
     weight_bits : int
         Width of a signed weight.
     read_bits : int
-        Width of a signed pre-activation: weight_max times `rows`.
+        Width of a signed pre-activation: weight_max times `rows`, in layer 1 times the patterns of a read.
     sense_bits : int
         Width of a signed backward sum: weight_max times `columns`.
     """
@@ -54,6 +54,7 @@ class Geometry:
         lanes = min(config.lanes or columns, columns)
         folds = -(-columns // lanes)
         tables = gcd(config.tables, lanes) if folds > 1 else min(config.tables, 1 << (columns - 1).bit_length())
+        draws = config.input_draws if layer == 1 else 1
         return cls(
             rows=rows,
             columns=columns,
@@ -63,6 +64,6 @@ class Geometry:
             groups=-(-columns // tables),
             groups_per_fold=-(-lanes // tables),
             weight_bits=config.weight_bits,
-            read_bits=(config.weight_max * rows).bit_length() + 1,
+            read_bits=(config.weight_max * rows * draws).bit_length() + 1,
             sense_bits=(config.weight_max * columns).bit_length() + 1,
         )

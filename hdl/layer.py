@@ -164,7 +164,7 @@ class Layer(wiring.Component):
         geometry = self._geometry
         m.submodules.crossbar = crossbar = self._crossbar()
         m.submodules.neurons = neurons = self._neurons()
-        m.submodules.row_list = row_list = EventList(geometry.rows, banks=2 if self._first else 1)
+        m.submodules.row_list = row_list = self._row_list()
         m.submodules.keep_rows = keep_rows = KeepRows(geometry.rows, self._seeds(Generator.THIN, Bank.TRAIN)[0])
         connect(m, flipped(self.rows), row_list.write)
         connect(m, neurons.request, crossbar.port.request)
@@ -191,6 +191,11 @@ class Layer(wiring.Component):
         self._answer(m, crossbar, neurons, keep_rows)
         self._observe(m, crossbar, neurons)
         return m
+
+    def _row_list(self) -> EventList:
+        if not self._first:
+            return EventList(self._geometry.rows)
+        return EventList(self._geometry.rows, banks=2, patterns=self._config.input_draws)
 
     def _crossbar(self) -> IntegerCrossbar:
         geometry = self._geometry
@@ -287,6 +292,8 @@ class Layer(wiring.Component):
                         m.next = "BACKWARD"
                 with m.If(self.update & (self.any_sign | (self.exponent != 0))):
                     m.d.comb += row_list.replay.eq(1)
+                    if "last_pattern" in row_list.signature.members:
+                        m.d.comb += row_list.last_pattern.eq(1)
                     m.next = "UPDATE"
             with m.State("FORWARD"):
                 self._drive(m, crossbar, row_list)
@@ -314,11 +321,12 @@ class Layer(wiring.Component):
             operation.valid.eq(row_list.events.valid),
             operation.p.operation.eq(Operation.DRIVE),
             operation.p.row.eq(row_list.events.p),
+            operation.p.last.eq(row_list.last),
             row_list.events.ready.eq(operation.ready),
             self.trace.event.valid.eq(accepted & (fold == 0)),
             self.trace.event.row.eq(row_list.events.p),
         ]
-        with m.If(accepted & (operation.p.row == self._bias_row)):
+        with m.If(accepted & row_list.last):
             m.d.comb += row_list.replay.eq(fold != self._geometry.folds - 1)
             m.d.sync += fold.eq(Mux(row_list.replay, fold + 1, 0))
 

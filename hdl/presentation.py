@@ -1,6 +1,6 @@
 """Presentations: how samples arrive, are drawn as row events, and drawn again for every pass of an inference."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -22,6 +22,8 @@ class Sideband(data.StructLayout):
     label : range(outputs)
     exponent : 3
         Thinning exponent k.
+    carry : 1
+        A carry follows the training sample; a machine of one digit ignores it.
     infer : 1
         Classify instead of train.
     reseed : 1
@@ -36,6 +38,7 @@ class Sideband(data.StructLayout):
                 "number": NUMBER_BITS,
                 "label": range(max(outputs, 2)),
                 "exponent": 3,
+                "carry": 1,
                 "infer": 1,
                 "reseed": 1,
                 "passes": 8,
@@ -51,10 +54,20 @@ class SampleBeat(data.StructLayout):
 
 
 class Presentation(data.StructLayout):
-    """What belongs to one list of row events: the sample's sideband, and which of its passes this is."""
+    """What belongs to one list of row events: the sideband of its sample, and which of the passes this is.
 
-    def __init__(self, outputs: int) -> None:
-        super().__init__({"sideband": Sideband(outputs), "first": 1, "last": 1})
+    Members
+    -------
+    number, label, exponent, infer, reseed
+        As in `Sideband`; `carry` too, if the machine has one.
+    first, last : 1
+        First and last pass of the sample.
+    """
+
+    def __init__(self, outputs: int, *, carry: bool = False) -> None:
+        unused = {"passes"} if carry else {"passes", "carry"}
+        self.taken = {name: field.shape for name, field in Sideband(outputs) if name not in unused}
+        super().__init__({**self.taken, "first": 1, "last": 1})
 
 
 class Presenter(wiring.Component):
@@ -66,8 +79,12 @@ class Presenter(wiring.Component):
         Of the network.
     per_beat : int
         Features in a beat.
+    patterns : int
+        Patterns drawn for each presentation, one after the other into its list.
     seeds : tuple of int
         Seeds of the training and the inference bank of the input generator.
+    carry : bool
+        Whether presentations say if a carry follows.
 
     Members
     -------
@@ -76,27 +93,30 @@ class Presenter(wiring.Component):
     samples : In(stream of SampleBeat)
         ceil(inputs / per_beat) beats a sample; the sideband of the first one counts, `infer` must be steady.
     events : Out(stream of range(inputs + 1))
-        No third list may be accepted while two presentations wait.
+        Lists of patterns, each ended by the bias row; no third list may be accepted while two presentations wait.
     presentations : Out(stream of Presentation)
         One for each list of row events, not before the list is complete.
 
     Latency
     -------
     A beat takes max(1, active features) cycles, the last one two more than its active features, its bias row included;
-    every further pass takes as long. A reseed of an idle presenter takes one cycle.
+    every further pattern and pass takes as long. A reseed of an idle presenter takes one cycle.
     """
 
-    def __init__(self, *, inputs: int, outputs: int, per_beat: int, seeds: tuple[int, ...]) -> None:
+    def __init__(
+        self, *, inputs: int, outputs: int, per_beat: int, patterns: int, seeds: tuple[int, ...], carry: bool = False
+    ) -> None:
         self._inputs = inputs
-        self._outputs = outputs
         self._per_beat = per_beat
+        self._patterns = patterns
         self._seeds = seeds
+        self._presentation = Presentation(outputs, carry=carry)
         super().__init__(
             {
                 "port": In(GeneratorPort()),
                 "samples": In(stream.Signature(SampleBeat(outputs, per_beat))),
                 "events": Out(stream.Signature(range(inputs + 1))),
-                "presentations": Out(stream.Signature(Presentation(outputs))),
+                "presentations": Out(stream.Signature(self._presentation)),
             }
         )
 
@@ -111,14 +131,25 @@ class Presenter(wiring.Component):
             bernoulli.port.load_state.eq(self.port.load_state),
             self.port.state.eq(bernoulli.port.state),
         ]
-        presentation = Signal(Presentation(self._outputs))
-        list_ends = Signal()
-        m.d.comb += list_ends.eq(self.events.valid & self.events.ready & (self.events.p == self._inputs))
-        self._announce(m, presentation, list_ends)
-        self._draw(m, bernoulli, presentation, list_ends)
+        presentation = Signal(self._presentation)
+        pattern_ends = Signal()
+        m.d.comb += pattern_ends.eq(self.events.valid & self.events.ready & (self.events.p == self._inputs))
+        last_pattern = self._count_patterns(m, pattern_ends)
+        self._announce(m, presentation, pattern_ends & last_pattern)
+        self._draw(m, bernoulli, presentation, pattern_ends, last_pattern)
         return m
 
-    def _announce(self, m: Module, presentation: Signal, list_ends: Signal) -> None:
+    def _count_patterns(self, m: Module, pattern_ends: Signal) -> Value:
+        """Whether the pattern under way is the last one of its list."""
+        if self._patterns == 1:
+            return Const(1)
+        pattern = Signal(range(self._patterns))
+        last = pattern == self._patterns - 1
+        with m.If(pattern_ends):
+            m.d.sync += pattern.eq(Mux(last, 0, pattern + 1))
+        return last
+
+    def _announce(self, m: Module, presentation: Signal, list_ends: Value) -> None:
         """Queue the presentation of every complete list; there are never more than two."""
         m.submodules.queue = queue = SyncFIFO(width=presentation.shape().size, depth=2)
         m.d.comb += [
@@ -129,7 +160,9 @@ class Presenter(wiring.Component):
             queue.r_en.eq(self.presentations.ready),
         ]
 
-    def _draw(self, m: Module, bernoulli: Bernoulli, presentation: Signal, list_ends: Signal) -> None:
+    def _draw(
+        self, m: Module, bernoulli: Bernoulli, presentation: Signal, pattern_ends: Signal, last_pattern: Value
+    ) -> None:
         beats = -(-self._inputs // self._per_beat)
         m.submodules.sample = sample = memory.Memory(shape=data.ArrayLayout(8, self._per_beat), depth=beats, init=[])
         write_port = sample.write_port()
@@ -150,6 +183,8 @@ class Presenter(wiring.Component):
 
         sideband = self.samples.p.sideband
         more_passes = Signal(8)
+        several = self._patterns > 1
+        bank = presentation.infer if several else 1
         reseeded = Signal()
         wants_reseed = sideband.infer & sideband.reseed & (beat == 0) & ~reseeded
         m.d.comb += more_passes.eq(Mux(sideband.infer & (sideband.passes != 0), sideband.passes - 1, 0))
@@ -169,29 +204,30 @@ class Presenter(wiring.Component):
                     m.d.sync += reseeded.eq(0)
                     with m.If(beat == 0):
                         m.d.sync += [
-                            presentation.sideband.eq(sideband),
+                            *(presentation[name].eq(sideband[name]) for name in self._presentation.taken),
                             presentation.first.eq(1),
                             presentation.last.eq(more_passes == 0),
                             passes_left.eq(more_passes),
                         ]
-                    with m.If((next_beat == 0) & (Mux(beat == 0, more_passes, passes_left) != 0)):
+                    with m.If((next_beat == 0) & (several | (Mux(beat == 0, more_passes, passes_left) != 0))):
                         m.next = "AGAIN"
             with m.State("AGAIN"):
-                m.d.comb += bernoulli.port.bank.eq(1)
-                with m.If(list_ends):
-                    m.d.sync += [
-                        presentation.first.eq(0),
-                        presentation.last.eq(passes_left == 1),
-                        passes_left.eq(passes_left - 1),
-                    ]
+                m.d.comb += bernoulli.port.bank.eq(bank)
+                with m.If(pattern_ends):
+                    with m.If(last_pattern):
+                        m.d.sync += [
+                            presentation.first.eq(0),
+                            presentation.last.eq(passes_left == 1),
+                            passes_left.eq(passes_left - 1),
+                        ]
                     m.next = "REDRAW"
             with m.State("REDRAW"):
                 m.d.comb += [
                     bernoulli.features.valid.eq(1),
                     bernoulli.features.p.eq(read_port.data),
-                    bernoulli.port.bank.eq(1),
+                    bernoulli.port.bank.eq(bank),
                 ]
                 with m.If(transfer & (next_beat == 0)):
                     m.next = "RECEIVE"
-                    with m.If(passes_left != 0):
+                    with m.If((passes_left != 0) | ~last_pattern):
                         m.next = "AGAIN"

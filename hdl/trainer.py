@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..model.config import Config
 from ..model.crossbar import Weights
+from ..model.errors import ConfigError
 from ..model.lfsr import Bank, Generator, seed
 from ..model.trainer import power_up_weights
 from .geometry import Geometry
@@ -118,6 +119,8 @@ class Trainer(wiring.Component):
     """
 
     def __init__(self, config: Config, weights: Sequence[Weights] | None = None) -> None:
+        if config.carry_digits > 1:
+            raise ConfigError("the hardware has one cell a weight so far: carry_digits must be 1")
         self._config = config
         self._weights = weights if weights is not None else power_up_weights(config)
         outputs = config.sizes[-1]
@@ -142,6 +145,7 @@ class Trainer(wiring.Component):
             inputs=config.sizes[0],
             outputs=config.sizes[-1],
             per_beat=config.pixels_per_beat,
+            patterns=config.input_draws,
             seeds=tuple(seed(config.seed, Generator.INPUT, bank, 1) for bank in Bank),
         )
         layers = [Layer(config, index, matrix) for index, matrix in enumerate(self._weights, start=1)]
@@ -172,9 +176,9 @@ class Trainer(wiring.Component):
         m.d.comb += fired.ready.eq(1)
         with m.If(output_layer.start):
             m.d.sync += [
-                result.number.eq(presentation.sideband.number),
-                result.label.eq(presentation.sideband.label),
-                result.infer.eq(presentation.sideband.infer),
+                result.number.eq(presentation.number),
+                result.label.eq(presentation.label),
+                result.infer.eq(presentation.infer),
             ]
             with m.If(presentation.first):
                 m.d.sync += result.votes.eq(0)
@@ -187,21 +191,20 @@ class Trainer(wiring.Component):
     def _sequence(self, m: Module, presenter: Presenter, layers: list[Layer], result: Signal) -> Signal:
         """Lead a presentation through its phases, one after the other; returns whether one is worked on."""
         presentation = presenter.presentations.p
-        sideband = presentation.sideband
         busy = Signal()
         working = Signal()
         phases = {name: Signal(name=name) for name in ("start", "gate", "update", "release")}
         m.d.comb += [
             busy.eq(Cat(layer.busy for layer in layers).any()),
             presenter.presentations.ready.eq(phases["release"]),
-            layers[-1].label.eq(sideband.label),
+            layers[-1].label.eq(presentation.label),
         ]
         for layer in layers:
             m.d.comb += [
                 *(getattr(layer, name).eq(phase) for name, phase in phases.items()),
-                layer.reseed.eq(phases["start"] & sideband.infer & sideband.reseed & presentation.first),
-                layer.bank.eq(working & sideband.infer),
-                layer.exponent.eq(sideband.exponent),
+                layer.reseed.eq(phases["start"] & presentation.infer & presentation.reseed & presentation.first),
+                layer.bank.eq(working & presentation.infer),
+                layer.exponent.eq(presentation.exponent),
             ]
         result_free = Signal()
         m.d.comb += result_free.eq(~self.results.valid | self.results.ready)
@@ -222,7 +225,7 @@ class Trainer(wiring.Component):
                 with m.Elif(result_free):
                     m.d.sync += [self.results.p.eq(result), self.results.valid.eq(1)]
                     m.next = "RELEASE"
-                    with m.If(~sideband.infer & error):
+                    with m.If(~presentation.infer & error):
                         m.next = "GATE" if hidden else "UPDATE"
             if hidden:
                 with m.State("GATE"):
@@ -243,12 +246,12 @@ class Trainer(wiring.Component):
             with m.State("UPDATING"), m.If(~busy):
                 m.next = "RELEASE"
             with m.State("RELEASE"):
-                m.d.comb += [phases["release"].eq(1), self.sample_done.eq(~sideband.infer)]
+                m.d.comb += [phases["release"].eq(1), self.sample_done.eq(~presentation.infer)]
                 m.next = "IDLE"
 
         m.d.comb += [
             working.eq(~fsm.ongoing("IDLE")),
-            self.training.eq(working & ~sideband.infer),
+            self.training.eq(working & ~presentation.infer),
             self.idle.eq(~working & ~presenter.presentations.valid),
         ]
         return working

@@ -79,7 +79,9 @@ class CompiledTrainer:
         self._stall_seed = stall_seed
         beats = -(-config.sizes[0] // config.pixels_per_beat)
         work = sum(config.sizes) * (2 + max(config.sizes[1:]) // (config.lanes or max(config.sizes[1:])))
-        self._patience = int((4 * (beats + config.sizes[0]) + 16 * work + 1000) / (1 - stalls) ** 2)
+        self._patience = int(
+            config.input_draws * (4 * (beats + config.sizes[0]) + 16 * work + 1000) / (1 - stalls) ** 2
+        )
         self._library = _load(build(config, design or generate(config)))
         self._machine = ctypes.c_void_p(self._library.machine_new())
 

@@ -27,7 +27,13 @@ def training_beats(
     ndarray of uint32, shape (samples * beats of a sample, words of a beat)
     """
     numbers = first_number + np.arange(len(features))
-    return _beats(config, features, {"number": numbers, "label": labels, "exponent": np.full(len(features), exponent)})
+    sideband = {
+        "number": numbers,
+        "label": labels,
+        "exponent": np.full(len(features), exponent),
+        "carry": np.array([config.carries_after(int(number)) for number in numbers]),
+    }
+    return _beats(config, features, sideband)
 
 
 def inference_beats(config: Config, features: NDArray[np.uint8], passes: int) -> Words:

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stochastor.hdl import error, lfsr, neuron, pulse, read, samplers
+from stochastor.hdl import error, layer, lfsr, neuron, pulse, read, samplers
 from stochastor.model.config import Config, Gate
 from stochastor.sim.interpreted import interpret
 from stochastor.sim.scoreboard import Difference, Scoreboard
 
 SMALL = Config(sizes=(9, 5, 3), scale=3)
+DRAWS = Config(sizes=(9, 5, 3), scale=3, input_draws=2)
 
 # Class, method, the code as it is, the code as it is not, machine, stage in which it must be noticed.
 MUTATIONS = [
@@ -32,6 +33,9 @@ MUTATIONS = [
         Config(sizes=(9, 5, 3), weight_bits=3),
         "weights",
     ),
+    (layer.Layer, "_work", "last_pattern.eq(1)", "last_pattern.eq(0)", DRAWS, "pulsed"),
+    (layer.Layer, "_neurons", "thresholds(self._index)", "thresholds(2)", DRAWS, "fired"),
+    (layer.Layer, "_neurons", "windows(self._index)", "windows(2)", DRAWS, "gates"),
     (samplers.Draws, "elaborate", "last_words, words", "words, words", Config(sizes=(9, 9, 3), tables=8), "fired"),
 ]
 

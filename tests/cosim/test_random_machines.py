@@ -24,6 +24,8 @@ configs = st.builds(
     pixels_per_beat=st.sampled_from([1, 2, 4, 8, 16]),
     weight_bits=st.sampled_from([2, 3, 4, 8, 16]),
     scale=st.sampled_from([1, 3, 8, 64]),
+    input_draws=st.sampled_from([1, 1, 2, 3]),
+    reference_bits=st.just(16),
     seed=st.integers(0, 2**64 - 1),
 )
 
@@ -46,6 +48,7 @@ def assert_agrees(config: Config, session: Session, features: np.ndarray) -> Non
 @given(config=configs, stalls=st.sampled_from([0.0, 0.3]))
 @example(config=Config(sizes=(5, 3, 2)), stalls=0.3)
 @example(config=Config(sizes=(17, 9, 4, 3), lanes=4, tables=8), stalls=0.3)
+@example(config=Config(sizes=(17, 9, 4, 3), lanes=4, tables=8, input_draws=4, reference_bits=16), stalls=0.3)
 @example(config=Config(sizes=(1, 1)), stalls=0.0)
 def test_every_machine_computes_the_bits_of_the_model(config: Config, stalls: float) -> None:
     session, features = train(config, EXPONENTS, stalls)

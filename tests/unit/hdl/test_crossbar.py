@@ -97,7 +97,7 @@ class Bench:
             self.requests.pop(0)
 
     async def operate(self, ctx, operation, cells):
-        payloads = [{"operation": operation, "fold": 0, "lane": 0, "weight": 0} | cell for cell in cells]
+        payloads = [{"operation": operation, "last": 0, "fold": 0, "lane": 0, "weight": 0} | cell for cell in cells]
         await send(ctx, self.port.operation, payloads, self.paused)
 
     async def settle(self, ctx):
@@ -114,7 +114,9 @@ class Bench:
         operations = [self.random_codes() for _ in range(2)]
         self.requests += [request for codes in operations for request in self.requests_for(codes)]
         count = len(self.requests)
-        await self.operate(ctx, Operation.DRIVE, [{"row": row} for row in rows] * self.shape.folds)
+        await self.operate(
+            ctx, Operation.DRIVE, [{"row": row, "last": row == rows[-1]} for row in rows] * self.shape.folds
+        )
         answers = await receive(ctx, self.port.response, lambda received: len(received) == count, self.paused)
         await self.settle(ctx)
         for index, codes in enumerate(operations):

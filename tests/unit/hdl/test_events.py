@@ -143,6 +143,41 @@ def test_nothing_of_a_list_is_offered_before_its_replay(banks):
     assert not set(offered) & set(second)
 
 
+@pytest.mark.parametrize("stalls", STALLS)
+@pytest.mark.parametrize("patterns", [2, 3])
+@pytest.mark.parametrize(("rows", "banks"), [(2, 1), (5, 2), (8, 2)])
+def test_a_list_of_patterns_is_replayed_whole_or_from_its_last_pattern(rows, banks, patterns, stalls):
+    component = EventList(rows, banks, patterns)
+    written = lists_of(rows, 6 * patterns, seed=rows)
+    lists = [written[start : start + patterns] for start in range(0, len(written), patterns)]
+
+    async def read(ctx):
+        paused, replays = pauses("sink", stalls), []
+        for _ in lists:
+            whole_list = lambda received: received.count(rows - 1) == patterns  # noqa: E731
+            replays.append([await replay(ctx, component, paused, whole_list)])
+            for last in (1, 0, 1):
+                ctx.set(component.last_pattern, last)
+                replays[-1].append(await replay(ctx, component, paused, whole(rows) if last else whole_list))
+            ctx.set(component.last_pattern, 0)
+            await forget(ctx, component)
+        return replays
+
+    _, replays = run(component, source(component.write, flat(written), stalls), read)
+    assert replays == [[flat(patterns), patterns[-1], flat(patterns), patterns[-1]] for patterns in lists]
+
+
+def test_the_last_event_of_a_list_is_marked():
+    component, marks = EventList(5, patterns=2), []
+
+    async def read(ctx):
+        await replay(ctx, component, pauses("sink", 1), lambda received: received.count(4) == 2)
+
+    watches = [watch(component.events.valid & component.events.ready, component.last, marks)]
+    run(component, source(component.write, [0, 2, 4, 1, 4]), read, background=watches)
+    assert [last for _, last in marks] == [0, 0, 0, 0, 1]
+
+
 def test_a_replay_ends_after_the_bias_row():
     component = EventList(4)
 

@@ -13,6 +13,8 @@ CONFIGS = st.builds(
     weight_bits=st.integers(2, 16),
     lanes=st.integers(0, 45),
     tables=st.sampled_from([1, 2, 4, 8, 16]),
+    input_draws=st.sampled_from([1, 2, 5]),
+    reference_bits=st.just(24),
 )
 
 
@@ -84,7 +86,8 @@ def test_an_unfolded_layer_has_the_tables_asked_for_if_it_has_columns_for_them(c
 @fixed_seed
 @given(config=CONFIGS)
 def test_sums_have_the_fewest_bits_that_hold_their_extremes(config):
-    for geometry in geometries(config):
-        for bits, terms in ((geometry.read_bits, geometry.rows), (geometry.sense_bits, geometry.columns)):
+    for index, geometry in enumerate(geometries(config)):
+        reads = geometry.rows * (1 if index else config.input_draws)
+        for bits, terms in ((geometry.read_bits, reads), (geometry.sense_bits, geometry.columns)):
             extreme = config.weight_max * terms
             assert 2 ** (bits - 2) <= extreme < 2 ** (bits - 1)

@@ -7,7 +7,7 @@ from stochastor.model.layer import row_events
 from stochastor.model.lfsr import Lfsr
 from stochastor.model.samplers import bernoulli
 
-from .bench import STALLS, pauses, receive, run, send, source, transfers
+from .bench import STALLS, flat, pauses, receive, run, send, source, transfers
 
 SEEDS = (0x12345678, 0x9ABCDEF0)
 OUTPUTS = 3
@@ -20,6 +20,7 @@ def sample(random, inputs, *, infer, reseed=0, passes=0):
         "number": random.getrandbits(32),
         "label": random.randrange(OUTPUTS),
         "exponent": random.randrange(8),
+        "carry": random.randrange(2),
         "infer": infer,
         "reseed": reseed,
         "passes": passes,
@@ -51,30 +52,41 @@ def beats_of(samples, per_beat):
         features = [*item["features"], *[255] * (-len(item["features"]) % per_beat)]
         for start in range(0, len(features), per_beat):
             beats.append({"sideband": sideband, "features": features[start : start + per_beat]})
-            sideband = {"number": 0, "label": 0, "exponent": 0, "infer": item["infer"], "reseed": 1, "passes": 9}
+            sideband = {
+                "number": 0,
+                "label": 0,
+                "exponent": 0,
+                "carry": 1,
+                "infer": item["infer"],
+                "reseed": 1,
+                "passes": 9,
+            }
     return beats
 
 
-def presented_by_the_model(samples):
+def presented_by_the_model(samples, patterns=1, *, carry=False):
     """Lists of row events with their presentations, and the state of the training bank."""
+    unused = {"features", "passes"} if carry else {"features", "passes", "carry"}
     banks = [Lfsr(seed) for seed in SEEDS]
     lists, presentations = [], []
     for item in samples:
-        sideband = {name: value for name, value in item.items() if name != "features"}
+        sideband = {name: value for name, value in item.items() if name not in unused}
         if item["infer"] and item["reseed"]:
             banks[1].state = SEEDS[1]
         passes = max(1, item["passes"]) if item["infer"] else 1
         for index in range(passes):
-            drawn = bernoulli(np.array(item["features"], dtype=np.uint8), banks[item["infer"]])
-            lists.append(row_events(drawn).tolist())
+            features, bank = np.array(item["features"], dtype=np.uint8), banks[item["infer"]]
+            lists.append(flat(row_events(bernoulli(features, bank)).tolist() for _ in range(patterns)))
             last = int(index == passes - 1)
-            presentations.append({"sideband": sideband, "first": int(index == 0), "last": last})
+            presentations.append(sideband | {"first": int(index == 0), "last": last})
     return lists, presentations, banks[0].state
 
 
-def present(samples, inputs, per_beat, stalls=None, log=None):
+def present(samples, inputs, per_beat, stalls=None, log=None, patterns=1, *, carry=False):
     """The same of the hardware, received as by layers that hold a few lists."""
-    presenter = Presenter(inputs=inputs, outputs=OUTPUTS, per_beat=per_beat, seeds=SEEDS)
+    presenter = Presenter(
+        inputs=inputs, outputs=OUTPUTS, per_beat=per_beat, patterns=patterns, seeds=SEEDS, carry=carry
+    )
     count = len(presented_by_the_model(samples)[0])
     lists, presentations = [], []
 
@@ -83,7 +95,7 @@ def present(samples, inputs, per_beat, stalls=None, log=None):
         while len(lists) < count:
             while len(lists) - len(presentations) >= BANKS:
                 await ctx.tick()
-            lists.append(await receive(ctx, presenter.events, lambda events: events[-1:] == [inputs], paused))
+            lists.append(await receive(ctx, presenter.events, lambda events: events.count(inputs) == patterns, paused))
 
     async def work(ctx):
         paused = pauses("presentations", stalls)
@@ -102,6 +114,20 @@ def present(samples, inputs, per_beat, stalls=None, log=None):
 def test_presentations_equal_the_model_under_stalls(inputs, per_beat, stalls):
     samples = mixture(inputs, 12, seed=inputs)
     assert present(samples, inputs, per_beat, stalls) == presented_by_the_model(samples)
+
+
+@pytest.mark.parametrize("stalls", STALLS)
+@pytest.mark.parametrize("patterns", [2, 3])
+@pytest.mark.parametrize(("inputs", "per_beat"), [(1, 1), (5, 2), (9, 4)])
+def test_a_list_has_as_many_patterns_as_asked_for(inputs, per_beat, patterns, stalls):
+    samples = mixture(inputs, 8, seed=inputs)
+    expected = presented_by_the_model(samples, patterns)
+    assert present(samples, inputs, per_beat, stalls, patterns=patterns) == expected
+
+
+def test_a_machine_with_carry_is_told_which_samples_one_follows():
+    samples = mixture(5, 8, seed=1)
+    assert present(samples, 5, 4, carry=True) == presented_by_the_model(samples, carry=True)
 
 
 @pytest.mark.parametrize("per_beat", [1, 4, 8])
@@ -133,7 +159,7 @@ def test_a_sample_that_does_not_reseed_goes_on_drawing():
 
 
 def test_a_presentation_is_not_announced_before_its_list_is_complete():
-    presenter = Presenter(inputs=4, outputs=OUTPUTS, per_beat=4, seeds=SEEDS)
+    presenter = Presenter(inputs=4, outputs=OUTPUTS, per_beat=4, patterns=1, seeds=SEEDS)
     samples = [sample(Random(3), 4, infer=0) | {"features": [255] * 4} for _ in range(3)]
     events, announced = [], []
 
@@ -152,7 +178,7 @@ def test_a_presentation_is_not_announced_before_its_list_is_complete():
 
 
 def test_the_training_bank_goes_on_from_the_state_that_is_loaded():
-    presenter = Presenter(inputs=6, outputs=OUTPUTS, per_beat=4, seeds=SEEDS)
+    presenter = Presenter(inputs=6, outputs=OUTPUTS, per_beat=4, patterns=1, seeds=SEEDS)
     training = sample(Random(4), 6, infer=0)
 
     async def testbench(ctx):

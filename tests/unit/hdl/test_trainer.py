@@ -72,11 +72,12 @@ def test_generators_start_with_the_seeds_of_the_model_and_take_what_is_written()
                 assert [value & 0xFFFFFFFF for value in values] == [next(states), 0x12345678]
 
 
+@pytest.mark.parametrize("draws", [1, 3])
 @pytest.mark.parametrize("per_beat", [1, 2, 4, 8])
-def test_drawing_a_sample_takes_the_cycles_of_the_formula(per_beat):
-    config = Config(sizes=(21, 1), pixels_per_beat=per_beat)
+def test_drawing_a_sample_takes_the_cycles_of_the_formula(per_beat, draws):
+    config = Config(sizes=(21, 1), pixels_per_beat=per_beat, input_draws=draws, reference_bits=16)
     seeds = tuple(seed(config.seed, Generator.INPUT, bank, 1) for bank in Bank)
-    presenter = Presenter(inputs=21, outputs=1, per_beat=per_beat, seeds=seeds)
+    presenter = Presenter(inputs=21, outputs=1, per_beat=per_beat, patterns=draws, seeds=seeds)
     features = np.random.default_rng(2).integers(0, 256, (30, 21), dtype=np.uint8) * (np.arange(30) % 3)[:, np.newaxis]
     features = features.astype(np.uint8)
     labels = np.zeros(30, dtype=np.int64)
