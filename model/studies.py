@@ -14,6 +14,34 @@ HELD_OUT = 10_000
 VOTES_REPORTED = (1, 16, 64)
 VOTES_COMPARED = (1, 2, 4, 8, 16, 32, 64, 128, 255)
 
+_BATCHES: dict[str, Any] = {"batch": 32, "momentum": 0.9}
+# Chosen on held-out training samples by tests/benchmarks/tune_baseline.py; epochs, and options of FloatBaseline.
+FLOAT_SETTINGS: dict[tuple[str, tuple[int, ...]], dict[str, tuple[int, dict[str, Any]]]] = {
+    ("mnist", (784, 512, 10)): {
+        "float, online": (30, {"learning_rate": 0.03}),
+        "float, online, dropout": (90, {"learning_rate": 0.05, "dropout": 0.2, "input_dropout": 0.2}),
+        "float, mini-batches": (30, {"learning_rate": 0.1, **_BATCHES}),
+        "float, mini-batches, dropout": (
+            90,
+            {"learning_rate": 0.1, **_BATCHES, "dropout": 0.2, "input_dropout": 0.2},
+        ),
+    },
+    ("mnist", (784, 256, 10)): {
+        "float, online": (30, {"learning_rate": 0.1}),
+        "float, online, dropout": (30, {"learning_rate": 0.05, "dropout": 0.2}),
+        "float, mini-batches": (30, {"learning_rate": 0.1, **_BATCHES}),
+        "float, mini-batches, dropout": (
+            90,
+            {"learning_rate": 0.1, **_BATCHES, "dropout": 0.2, "input_dropout": 0.2},
+        ),
+    },
+    ("fashion", (784, 256, 10)): {
+        "float, online": (30, {"learning_rate": 0.02}),
+        "float, online, dropout": (90, {"learning_rate": 0.03, "dropout": 0.2}),
+        "float, mini-batches": (30, {"learning_rate": 0.1, **_BATCHES}),
+        "float, mini-batches, dropout": (30, {"learning_rate": 0.1, **_BATCHES, "dropout": 0.2}),
+    },
+}
 _COARSE: dict[str, Any] = {"weight_bits": 4, "carry_digits": 2, "carry_base": 7, "carry_period": 100}
 
 
@@ -149,4 +177,8 @@ def _by_group(rows: list[Row]) -> tuple[Row, ...]:
 
 
 def _float_rows(data: str, sizes: tuple[int, ...]) -> list[Row]:
-    return []
+    group = "-".join(map(str, sizes))
+    return [
+        _row(group, label, FloatLearner(sizes=sizes, epochs=epochs, options={"gain": 4.0, **options}))
+        for label, (epochs, options) in FLOAT_SETTINGS[data, sizes].items()
+    ]
