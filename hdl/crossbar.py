@@ -1,6 +1,6 @@
 """The crossbar port and the integer crossbar in block RAM: the twin of ``model/crossbar.py``."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, enum, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -29,15 +29,18 @@ class CrossbarPort(wiring.Signature):
         Column = fold * lanes + lane.
     groups, tables : int
         Lines are compared `tables` at a time, in `groups` groups.
-    weight_bits, reference_bits : int
-        Widths of weights and reference codes, signed.
+    cell_bits, reference_bits : int
+        Widths of cells and reference codes, signed.
+    digits : int
+        Cells of a weight, side by side; a weight of one is its cell.
 
     Members
     -------
     operation : Out(stream)
         `operation` on `row`. DRIVE collects the active rows of a forward read, a whole list for each fold, the `last`
-        one of it marked; SENSE reads the row backward; PULSE moves its weights along `signs`; LOAD writes `weight` at
-        `row`, `fold`, `lane`; DUMP reads there.
+        one of it marked; SENSE reads the row backward; PULSE moves its cells along `signs`; LOAD writes `value` at
+        `row`, `fold` and `cell` of the fold's cells; DUMP reads there. Of several digits, PULSE moves those of `digit`,
+        and a DRIVE with `alone` reads the cells of `digit` instead of the weights.
     signs : Out(ArrayLayout(signed(2), folds * lanes))
         What drives the columns in SENSE and PULSE; steady while the array is not idle.
     clear : Out(1)
@@ -52,7 +55,7 @@ class CrossbarPort(wiring.Signature):
     dumped : In(StructLayout)
         `valid` for a cycle with the answer to a DUMP.
     written : In(StructLayout)
-        For observation: `valid` in the cycle in which the pulsed weights of `row` and `fold` are written.
+        For observation: `valid` in the cycle in which the pulsed cells of `row` and `fold` are written.
     idle : In(1)
         No operation is under way.
     """
@@ -66,37 +69,26 @@ class CrossbarPort(wiring.Signature):
         lanes: int,
         groups: int,
         tables: int,
-        weight_bits: int,
+        cell_bits: int,
         reference_bits: int,
+        digits: int = 1,
     ) -> None:
-        row, fold, lane = (range(max(size, 2)) for size in (rows, folds, lanes))
-        weight = signed(weight_bits)
+        row, fold, cell = (range(max(size, 2)) for size in (rows, folds, lanes * digits))
+        value = signed(cell_bits)
+        operation = {"operation": Operation, "row": row, "last": 1, "fold": fold, "cell": cell, "value": value}
+        if digits > 1:
+            operation |= {"digit": range(digits), "alone": 1}
         super().__init__(
             {
-                "operation": Out(
-                    stream.Signature(
-                        data.StructLayout(
-                            {
-                                "operation": Operation,
-                                "row": row,
-                                "last": 1,
-                                "fold": fold,
-                                "lane": lane,
-                                "weight": weight,
-                            }
-                        )
-                    )
-                ),
+                "operation": Out(stream.Signature(data.StructLayout(operation))),
                 "signs": Out(data.ArrayLayout(signed(2), folds * lanes)),
                 "clear": Out(1),
                 "request": Out(stream.Signature(CompareRequest(groups, tables, reference_bits))),
                 "response": In(stream.Signature(CompareResponse(groups, tables))),
                 "sensed": In(Sensed(rows)),
-                "dumped": In(data.StructLayout({"valid": 1, "weight": weight})),
+                "dumped": In(data.StructLayout({"valid": 1, "value": value})),
                 "written": In(
-                    data.StructLayout(
-                        {"valid": 1, "row": row, "fold": fold, "weights": data.ArrayLayout(weight, lanes)}
-                    )
+                    data.StructLayout({"valid": 1, "row": row, "fold": fold, "cells": data.ArrayLayout(value, lanes)})
                 ),
                 "idle": In(1),
             }
@@ -104,18 +96,20 @@ class CrossbarPort(wiring.Signature):
 
 
 class IntegerCrossbar(wiring.Component):
-    """A crossbar of exact integers in block RAM, `lanes` columns in a word.
+    """A crossbar of exact integers in block RAM, the cells of `lanes` columns in a word.
 
     Parameters
     ----------
-    rows, columns, folds, lanes, groups, tables, weight_bits, reference_bits : int
+    rows, columns, folds, lanes, groups, tables, cell_bits, reference_bits, digits : int
         As in `CrossbarPort`.
+    base : int
+        A weight is the sum of its cells times `base` to the power of their digits.
     groups_per_fold : int
         Groups of lines in a full fold.
     read_bits, sense_bits : int
         Widths of z and s, signed.
     weights : list of list of int
-        Power-up weights, row by row.
+        Power-up cells, row by row, those of a weight side by side from the lowest digit on.
     backward : bool
         Whether SENSE is needed; without it the adder tree is left out.
 
@@ -139,12 +133,14 @@ class IntegerCrossbar(wiring.Component):
         groups: int,
         groups_per_fold: int,
         tables: int,
-        weight_bits: int,
+        cell_bits: int,
         reference_bits: int,
         read_bits: int,
         sense_bits: int,
         weights: list[list[int]],
         backward: bool,
+        digits: int = 1,
+        base: int = 0,
     ) -> None:
         self._rows = rows
         self._columns = columns
@@ -153,7 +149,10 @@ class IntegerCrossbar(wiring.Component):
         self._groups = groups
         self._groups_per_fold = groups_per_fold
         self._tables = tables
-        self._weight_bits = weight_bits
+        self._cell_bits = cell_bits
+        self._digits = digits
+        self._places = [base**digit for digit in range(digits)]
+        self._weight_bits = (sum(self._places) * ((1 << (cell_bits - 1)) - 1)).bit_length() + 1
         self._reference_bits = reference_bits
         self._read_bits = read_bits
         self._sense_bits = sense_bits
@@ -169,8 +168,9 @@ class IntegerCrossbar(wiring.Component):
                         lanes=lanes,
                         groups=groups,
                         tables=tables,
-                        weight_bits=weight_bits,
+                        cell_bits=cell_bits,
                         reference_bits=reference_bits,
+                        digits=digits,
                     )
                 )
             }
@@ -179,7 +179,7 @@ class IntegerCrossbar(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         port = self.port
-        word = data.ArrayLayout(signed(self._weight_bits), self._lanes)
+        word = data.ArrayLayout(signed(self._cell_bits), self._lanes * self._digits)
         m.submodules.weights = weights = memory.Memory(shape=word, depth=self._rows * self._folds, init=self._words())
         read_port = weights.read_port()
         write_port = weights.write_port(granularity=1)
@@ -192,7 +192,7 @@ class IntegerCrossbar(wiring.Component):
             reference_bits=self._reference_bits,
             read_bits=self._read_bits,
         )
-        m.submodules.step = step = SaturatingStep(lanes=self._lanes, weight_bits=self._weight_bits)
+        m.submodules.step = step = SaturatingStep(lanes=self._lanes, weight_bits=self._cell_bits)
 
         # Address: the word that an operation reads.
         fetched = Signal(port.operation.p.shape())
@@ -238,31 +238,31 @@ class IntegerCrossbar(wiring.Component):
         signs = Signal(data.ArrayLayout(signed(2), self._lanes))
         m.d.comb += [
             signs.eq(port.signs.as_value().word_select(fetched_fold, 2 * self._lanes)),
-            forward_read.word.eq(read_port.data),
             forward_read.valid.eq(fetched_valid & (fetched.operation == Operation.DRIVE)),
             forward_read.last.eq(fetched.last),
             forward_read.clear.eq(port.clear),
-            step.word.eq(read_port.data),
             step.signs.eq(signs),
             write_port.addr.eq(fetched_address),
             port.dumped.valid.eq(fetched_valid & (fetched.operation == Operation.DUMP)),
-            port.dumped.weight.eq(Array(read_port.data)[fetched.lane]),
+            port.dumped.value.eq(Array(read_port.data)[fetched.cell]),
         ]
+        weights_read = self._weights_of(m, read_port.data)
+        moved = self._select_digit(m, fetched, read_port.data, weights_read, forward_read, step)
         connect(m, flipped(port.request), forward_read.request)
         connect(m, forward_read.response, flipped(port.response))
         with m.If(fetched_valid & (fetched.operation == Operation.PULSE)):
             m.d.comb += [
-                write_port.data.eq(step.stepped),
-                write_port.en.eq(step.moves),
+                write_port.data.eq(Cat(step.stepped[lane] for lane in range(self._lanes) for _ in range(self._digits))),
+                write_port.en.eq(moved),
                 port.written.valid.eq(1),
                 port.written.row.eq(fetched.row),
                 port.written.fold.eq(fetched_fold),
-                port.written.weights.eq(step.stepped),
+                port.written.cells.eq(step.stepped),
             ]
         with m.Elif(fetched_valid & (fetched.operation == Operation.LOAD)):
             m.d.comb += [
-                write_port.data.eq(Cat(fetched.weight for _ in range(self._lanes))),
-                write_port.en.eq(1 << fetched.lane),
+                write_port.data.eq(Cat(fetched.value for _ in range(self._lanes * self._digits))),
+                write_port.en.eq(1 << fetched.cell),
             ]
 
         busy = forward_read.busy
@@ -271,7 +271,7 @@ class IntegerCrossbar(wiring.Component):
                 rows=self._rows, lanes=self._lanes, weight_bits=self._weight_bits, sense_bits=self._sense_bits
             )
             m.d.comb += [
-                backward_read.word.eq(read_port.data),
+                backward_read.word.eq(weights_read),
                 backward_read.signs.eq(signs),
                 backward_read.valid.eq(fetched_valid & (fetched.operation == Operation.SENSE)),
                 backward_read.row.eq(fetched.row),
@@ -282,8 +282,42 @@ class IntegerCrossbar(wiring.Component):
         m.d.comb += port.idle.eq(~fetched_valid & ~busy)
         return m
 
+    def _weights_of(self, m: Module, cells: data.View) -> data.View:
+        """The weights that the cells of a word make."""
+        if self._digits == 1:
+            return cells
+        weights = Signal(data.ArrayLayout(signed(self._weight_bits), self._lanes), name="whole_weights")
+        for lane in range(self._lanes):
+            digits = (cells[lane * self._digits + digit] * place for digit, place in enumerate(self._places))
+            m.d.comb += weights[lane].eq(sum(digits))
+        return weights
+
+    def _select_digit(
+        self,
+        m: Module,
+        fetched: data.View,
+        cells: data.View,
+        weights: data.View,
+        forward_read: ForwardRead,
+        step: SaturatingStep,
+    ) -> Value:
+        """Lead what is asked for to the reads and the step; returns which cells a pulse moves."""
+        if self._digits == 1:
+            m.d.comb += [forward_read.word.eq(cells), step.word.eq(cells)]
+            return step.moves
+        enables = []
+        for lane in range(self._lanes):
+            digits = [cells[lane * self._digits + digit] for digit in range(self._digits)]
+            m.d.comb += [
+                step.word[lane].eq(Array(digits)[fetched.digit]),
+                forward_read.word[lane].eq(Mux(fetched.alone, step.word[lane], weights[lane])),
+            ]
+            enables += [step.moves[lane] & (fetched.digit == digit) for digit in range(self._digits)]
+        return Cat(enables)
+
     def _words(self) -> list[list[int]]:
         """Power-up words: fold after fold, row after row."""
-        padding = [0] * (self._folds * self._lanes - self._columns)
-        starts = range(0, self._folds * self._lanes, self._lanes)
-        return [[*row, *padding][start : start + self._lanes] for start in starts for row in self._weights]
+        lanes = self._lanes * self._digits
+        padding = [0] * (self._folds * lanes - self._columns * self._digits)
+        starts = range(0, self._folds * lanes, lanes)
+        return [[*row, *padding][start : start + lanes] for start in starts for row in self._weights]

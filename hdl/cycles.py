@@ -5,7 +5,7 @@ forward pass takes about E_1 + S_1 + ... + S_L cycles: a row event a cycle in la
 row events of the one before as they come. Gates take the same scan, with the backward reads behind it at a cycle for
 each open gate; the update takes max(E_l), a row event a cycle in all layers at once. Folds multiply events, reads and
 pulses of a layer by their number; a thinned update (k > 0) adds a cycle for each four rows.
-`sample_cycles` is exact to the cycle.
+`sample_cycles` is exact to the cycle; where a carry follows the sample, `carry_cycles` come on top.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.config import Config, Gate
+from ..model.crossbar import Cells
 from ..model.lfsr import LINES_PER_WORD
 from ..model.trace import LayerTrace, Trace
 from .geometry import Geometry
@@ -52,6 +53,39 @@ def draw_cycles(config: Config, rows: NDArray[np.int64]) -> int:
         Row events of layer 1, each pattern ended by the bias row.
     """
     return sum(_pattern_cycles(config, pattern) for pattern in _patterns(rows, config.sizes[0]))
+
+
+def carry_cycles(config: Config, cells: Sequence[Cells]) -> int:
+    """Busy cycles that a carry adds to its sample.
+
+    Digit after digit of row after row, a read takes a cycle for each group and a few more, a second one of the upper
+    neighbour follows where any cell is full, and pulses where any of those carries. Layers carry at the same time.
+
+    Parameters
+    ----------
+    config : Config
+    cells : sequence of ndarray of int32, each of shape (rows, columns * digits)
+        Of layers 1 to L, as the carry finds them.
+    """
+    layers = range(1, config.layers + 1)
+    return 3 + max(_layer_carry(Geometry.of(config, layer), cells[layer - 1]) for layer in layers)
+
+
+def _layer_carry(geometry: Geometry, cells: Cells) -> int:
+    folds = geometry.folds
+    last_group = geometry.groups - 1 - (folds - 1) * geometry.groups_per_fold
+    read = 1 + (folds - 1) * (geometry.groups_per_fold + 2) + HOLD_LATENCY + last_group + 2
+    lowering = geometry.base * folds if folds > 1 else 2 * geometry.base - 1  # a word just written waits a cycle
+    cycles = 0
+    for row in cells.reshape(geometry.rows, geometry.columns, geometry.digits).copy():
+        for digit in range(geometry.digits - 1):
+            lower, upper = row[:, digit], row[:, digit + 1]
+            full = (lower >= geometry.base).astype(int) - (lower <= -geometry.base)
+            carried = np.where(full * upper < geometry.digit_max, full, 0)
+            upper += carried
+            lower -= geometry.base * carried
+            cycles += 1 + read * (2 if full.any() else 1) + (folds + 2 + lowering + 2 if carried.any() else 0)
+    return cycles
 
 
 def _forward(geometries: Sequence[Geometry], trace: Trace) -> int:

@@ -25,8 +25,10 @@ class Geometry:
         Groups of `tables` lines in all columns; the last may be short.
     groups_per_fold : int
         Groups of `tables` lines in a full fold.
-    weight_bits : int
-        Width of a signed weight.
+    digits, base, digit_max : int
+        Cells of a weight, steps of one that make one of the next, and the largest value of a cell.
+    cell_bits, weight_bits : int
+        Width of a signed cell, and of a signed weight.
     read_bits : int
         Width of a signed pre-activation: weight_max times `rows`, in layer 1 times the patterns of a read.
     sense_bits : int
@@ -40,6 +42,10 @@ class Geometry:
     tables: int
     groups: int
     groups_per_fold: int
+    digits: int
+    base: int
+    digit_max: int
+    cell_bits: int
     weight_bits: int
     read_bits: int
     sense_bits: int
@@ -63,7 +69,11 @@ class Geometry:
             tables=tables,
             groups=-(-columns // tables),
             groups_per_fold=-(-lanes // tables),
-            weight_bits=config.weight_bits,
+            digits=config.carry_digits,
+            base=config.carry_base,
+            digit_max=config.digit_max,
+            cell_bits=config.weight_bits,
+            weight_bits=config.weight_max.bit_length() + 1,
             read_bits=(config.weight_max * rows * draws).bit_length() + 1,
             sense_bits=(config.weight_max * columns).bit_length() + 1,
         )

@@ -1,13 +1,14 @@
 """One layer of the machine, and the order in which its parts work: the twin of ``model/layer.py``."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..model.config import Config
 from ..model.crossbar import Weights
 from ..model.lfsr import Bank, Generator, seed
-from .crossbar import IntegerCrossbar, Operation
+from .carry import Carried, Carry
+from .crossbar import CrossbarPort, IntegerCrossbar, Operation
 from .error import OutputError, sensed_sign
 from .events import EventList, LineGroup, RowEvents
 from .geometry import Geometry
@@ -30,10 +31,12 @@ class LayerTrace(data.StructLayout):
         Lines of a group are gated. Not in the output layer.
     sensed : valid, row
         The sign of a row of this crossbar is decided. Not in the first layer.
-    written : valid, row, fold, weights
-        Weights as pulses leave them.
+    written : valid, row, fold, cells
+        Cells as the pulses of an update leave them; of several digits, the lowest.
     signs : ArrayLayout(signed(2), columns)
         Signs of the columns, steady at the end of a sample.
+    carried : Carried
+        Cells that a carry moves up. Only of several digits.
     """
 
     def __init__(self, config: Config, layer: int) -> None:
@@ -41,29 +44,31 @@ class LayerTrace(data.StructLayout):
         row = range(max(geometry.rows, 2))
         fold = range(max(geometry.folds, 2))
         group = data.StructLayout({"valid": 1, "group": range(max(geometry.groups, 2)), "bits": geometry.tables})
-        weights = data.ArrayLayout(signed(geometry.weight_bits), geometry.lanes)
+        cells = data.ArrayLayout(signed(geometry.cell_bits), geometry.lanes)
         members = {
             "event": data.StructLayout({"valid": 1, "row": row}),
             "fired": group,
-            "written": data.StructLayout({"valid": 1, "row": row, "fold": fold, "weights": weights}),
+            "written": data.StructLayout({"valid": 1, "row": row, "fold": fold, "cells": cells}),
             "signs": data.ArrayLayout(signed(2), geometry.columns),
         }
         if layer < config.layers:
             members["gate"] = group
         if layer > 1:
             members["sensed"] = data.StructLayout({"valid": 1, "row": row})
+        if geometry.digits > 1:
+            members["carried"] = Carried(geometry)
         super().__init__(members)
 
 
 class LayerCounters(data.StructLayout):
-    """Events since reset, of training samples: row events driven forward, rows sensed backward, rows pulsed."""
+    """Events since reset, of training samples without carries: row events driven, rows sensed backward, rows pulsed."""
 
     def __init__(self) -> None:
         super().__init__({"row_events": COUNTER_BITS, "row_reads": COUNTER_BITS, "row_pulses": COUNTER_BITS})
 
 
 class LayerAccess(data.StructLayout):
-    """Read or write a weight, or the state of a training generator (`row` is then its number)."""
+    """Read or write a cell, or the state of a training generator (`row` is then its number)."""
 
     def __init__(self, geometry: Geometry) -> None:
         super().__init__(
@@ -71,7 +76,7 @@ class LayerAccess(data.StructLayout):
                 "write": 1,
                 "generator": 1,
                 "row": range(max(geometry.rows, len(Generator))),
-                "column": range(max(geometry.columns, 2)),
+                "column": range(max(geometry.columns * geometry.digits, 2)),
                 "value": signed(32),
             }
         )
@@ -86,8 +91,8 @@ class Layer(wiring.Component):
         The machine.
     index : int
         1 to L.
-    weights : ndarray of int32, shape (rows, columns)
-        Power-up weights.
+    weights : ndarray of int32, shape (rows, columns * digits)
+        Power-up cells.
 
     Members
     -------
@@ -110,6 +115,8 @@ class Layer(wiring.Component):
     reseed, start, gate, backward, update, release : In(1)
         Return the generators of `bank` to their seeds; start a forward read; start to gate it; start to read backward
         for `sense`; start to update; forget the row events and gates of the sample.
+    carry : In(1)
+        Start to carry. Only of several digits.
     busy : Out(1)
         What was started is not finished. A `start` is seen in the next cycle.
     any_sign : Out(1)
@@ -151,6 +158,8 @@ class Layer(wiring.Component):
             "trace": Out(LayerTrace(config, index)),
             "counters": Out(LayerCounters()),
         }
+        if geometry.digits > 1:
+            members |= {"carry": In(1)}
         if not self._first:
             members |= {"sense": In(rows), "sign": Out(_sign_of(range(geometry.rows)))}
         if not self._output:
@@ -167,15 +176,11 @@ class Layer(wiring.Component):
         m.submodules.row_list = row_list = self._row_list()
         m.submodules.keep_rows = keep_rows = KeepRows(geometry.rows, self._seeds(Generator.THIN, Bank.TRAIN)[0])
         connect(m, flipped(self.rows), row_list.write)
-        connect(m, neurons.request, crossbar.port.request)
-        connect(m, crossbar.port.response, neurons.response)
         signs = Signal(2 * max(geometry.folds * geometry.lanes, geometry.groups * geometry.tables))
         gating = Signal()
         fire_ends = Signal()
         m.d.comb += [
             row_list.release.eq(self.release),
-            crossbar.port.clear.eq(self.start),
-            crossbar.port.signs.eq(signs),
             neurons.fire.eq(self.start),
             keep_rows.exponent.eq(self.exponent),
             self.any_sign.eq(signs.any()),
@@ -183,13 +188,14 @@ class Layer(wiring.Component):
         ]
         with m.If(self.start):
             m.d.sync += signs.eq(0)
+        carry = self._share_crossbar(m, crossbar.port, neurons, signs)
         if self._output:
             self._decide_error(m, neurons, signs, fire_ends)
         else:
             self._pass_events(m, neurons, signs, fire_ends, gating)
-        self._work(m, crossbar, row_list, keep_rows, fire_ends, gating)
+        self._work(m, crossbar, row_list, keep_rows, fire_ends, gating, carry)
         self._answer(m, crossbar, neurons, keep_rows)
-        self._observe(m, crossbar, neurons)
+        self._observe(m, crossbar, neurons, carry)
         return m
 
     def _row_list(self) -> EventList:
@@ -207,12 +213,14 @@ class Layer(wiring.Component):
             groups=geometry.groups,
             groups_per_fold=geometry.groups_per_fold,
             tables=geometry.tables,
-            weight_bits=geometry.weight_bits,
+            cell_bits=geometry.cell_bits,
             reference_bits=self._config.reference_bits,
             read_bits=geometry.read_bits,
             sense_bits=geometry.sense_bits,
             weights=self._weights.tolist(),
             backward=not self._first,
+            digits=geometry.digits,
+            base=geometry.base,
         )
 
     def _neurons(self) -> Neurons:
@@ -231,6 +239,30 @@ class Layer(wiring.Component):
 
     def _seeds(self, generator: Generator, *banks: Bank) -> tuple[int, ...]:
         return tuple(seed(self._config.seed, generator, bank, self._index) for bank in banks)
+
+    def _share_crossbar(self, m: Module, port: CrossbarPort, neurons: Neurons, signs: Signal) -> Carry | None:
+        """Give comparators and columns to the neurons, and to the carry while it is busy; returns the carry, if any."""
+        if self._geometry.digits == 1:
+            connect(m, neurons.request, port.request)
+            connect(m, port.response, neurons.response)
+            m.d.comb += [port.clear.eq(self.start), port.signs.eq(signs)]
+            return None
+        m.submodules.carry_unit = carry = Carry(self._geometry, self._config.reference_bits)
+        m.d.comb += [
+            port.clear.eq(self.start | carry.clear),
+            port.signs.eq(Mux(carry.busy, carry.signs.as_value(), signs[: carry.signs.shape().size])),
+            port.request.valid.eq(Mux(carry.busy, carry.request.valid, neurons.request.valid)),
+            port.request.p.eq(Mux(carry.busy, carry.request.p.as_value(), neurons.request.p.as_value())),
+            carry.request.ready.eq(port.request.ready & carry.busy),
+            neurons.request.ready.eq(port.request.ready & ~carry.busy),
+            carry.response.p.eq(port.response.p),
+            neurons.response.p.eq(port.response.p),
+            carry.response.valid.eq(port.response.valid & carry.busy),
+            neurons.response.valid.eq(port.response.valid & ~carry.busy),
+            port.response.ready.eq(Mux(carry.busy, carry.response.ready, neurons.response.ready)),
+            carry.idle.eq(port.idle),
+        ]
+        return carry
 
     def _decide_error(self, m: Module, neurons: Neurons, signs: Signal, fire_ends: Signal) -> None:
         """Output layer: the signs are the error of the fired bits."""
@@ -279,6 +311,7 @@ class Layer(wiring.Component):
         keep_rows: KeepRows,
         fire_ends: Signal,
         gating: Signal,
+        carry: Carry | None,
     ) -> None:
         """Feed the crossbar with operations, phase after phase."""
         with m.FSM(name="phase") as phase:
@@ -295,6 +328,10 @@ class Layer(wiring.Component):
                     if "last_pattern" in row_list.signature.members:
                         m.d.comb += row_list.last_pattern.eq(1)
                     m.next = "UPDATE"
+                if carry is not None:
+                    m.d.comb += carry.start.eq(self.carry)
+                    with m.If(self.carry):
+                        m.next = "CARRY"
             with m.State("FORWARD"):
                 self._drive(m, crossbar, row_list)
                 with m.If(fire_ends):
@@ -308,6 +345,11 @@ class Layer(wiring.Component):
                 self._pulse(m, crossbar, row_list, keep_rows)
                 with m.If(keep_rows.kept.valid & keep_rows.kept.ready & (keep_rows.kept.p.row == self._bias_row)):
                     m.next = "SETTLE"
+            if carry is not None:
+                with m.State("CARRY"):
+                    self._carry(m, crossbar, carry)
+                    with m.If(~carry.busy):
+                        m.next = "IDLE"
             with m.State("SETTLE"), m.If(crossbar.port.idle):
                 m.next = "IDLE"
             m.d.comb += self.busy.eq(~phase.ongoing("IDLE") | gating)
@@ -353,15 +395,28 @@ class Layer(wiring.Component):
             keep_rows.kept.ready.eq(operation.ready | ~pulses),
         ]
 
+    def _carry(self, m: Module, crossbar: IntegerCrossbar, carry: Carry) -> None:
+        operation = crossbar.port.operation
+        m.d.comb += [
+            operation.valid.eq(carry.operation.valid),
+            operation.p.operation.eq(carry.operation.p.operation),
+            operation.p.row.eq(carry.operation.p.row),
+            operation.p.digit.eq(carry.operation.p.digit),
+            operation.p.last.eq(1),
+            operation.p.alone.eq(1),
+            carry.operation.ready.eq(operation.ready),
+        ]
+
     def _serve_weights(self, m: Module, crossbar: IntegerCrossbar) -> None:
-        access, operation, lanes = self.access, crossbar.port.operation, self._geometry.lanes
+        access, operation = self.access, crossbar.port.operation
+        cells = self._geometry.lanes * self._geometry.digits
         m.d.comb += [
             operation.valid.eq(access.valid & ~access.p.generator),
             operation.p.operation.eq(Mux(access.p.write, Operation.LOAD, Operation.DUMP)),
             operation.p.row.eq(access.p.row),
-            operation.p.fold.eq(access.p.column // lanes),
-            operation.p.lane.eq(access.p.column % lanes),
-            operation.p.weight.eq(access.p.value),
+            operation.p.fold.eq(access.p.column // cells),
+            operation.p.cell.eq(access.p.column % cells),
+            operation.p.value.eq(access.p.value),
             access.ready.eq(access.p.generator | operation.ready),
         ]
 
@@ -369,7 +424,7 @@ class Layer(wiring.Component):
         """Give access to generators, and answer reads of states and weights."""
         access, dumped = self.access, crossbar.port.dumped
         m.d.comb += [neurons.fire_port.bank.eq(self.bank), neurons.fire_port.reseed.eq(self.reseed)]
-        m.d.sync += [self.value.valid.eq(dumped.valid), self.value.value.eq(dumped.weight)]
+        m.d.sync += [self.value.valid.eq(dumped.valid), self.value.value.eq(dumped.value)]
         ports = {Generator.FIRE: neurons.fire_port, Generator.THIN: keep_rows.port}
         if "gate_port" in neurons.signature.members:
             ports[Generator.GATE] = neurons.gate_port
@@ -379,7 +434,7 @@ class Layer(wiring.Component):
             with m.If(selected & ~access.p.write):
                 m.d.sync += [self.value.valid.eq(1), self.value.value.eq(port.state)]
 
-    def _observe(self, m: Module, crossbar: IntegerCrossbar, neurons: Neurons) -> None:
+    def _observe(self, m: Module, crossbar: IntegerCrossbar, neurons: Neurons, carry: Carry | None) -> None:
         operation, sensed, written = crossbar.port.operation, crossbar.port.sensed, crossbar.port.written
         accepted = operation.valid & operation.ready
         trace, counters = self.trace, self.counters
@@ -389,6 +444,10 @@ class Layer(wiring.Component):
             trace.fired.bits.eq(neurons.fired.p.bits),
             trace.written.eq(written),
         ]
+        carrying: Value = Const(0)
+        if carry is not None:
+            carrying = carry.busy
+            m.d.comb += [trace.written.valid.eq(written.valid & ~carrying), trace.carried.eq(carry.carried)]
         if not self._first:
             m.d.comb += [
                 self.sign.valid.eq(sensed.valid),
@@ -406,7 +465,7 @@ class Layer(wiring.Component):
         for counter, counted in (
             (counters.row_events, trace.event.valid & (self.bank == Bank.TRAIN)),
             (counters.row_reads, accepted & (operation.p.operation == Operation.SENSE)),
-            (counters.row_pulses, accepted & (operation.p.operation == Operation.PULSE)),
+            (counters.row_pulses, accepted & (operation.p.operation == Operation.PULSE) & ~carrying),
         ):
             with m.If(counted):
                 m.d.sync += counter.eq(counter + 1)

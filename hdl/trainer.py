@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from amaranth.hdl import Array, Cat, Module, Signal, signed
+from amaranth.hdl import Array, Cat, Module, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..model.config import Config
 from ..model.crossbar import Weights
-from ..model.errors import ConfigError
 from ..model.lfsr import Bank, Generator, seed
 from ..model.trainer import power_up_weights
 from .geometry import Geometry
@@ -46,11 +45,11 @@ class Access(data.StructLayout):
     -------
     write : 1
     generator : 1
-        The word is the state of a training generator of `layer`, and `row` its number; otherwise it is a weight.
+        The word is the state of a training generator of `layer`, and `row` its number; otherwise it is a cell.
     layer : range(layers)
         0 for the first layer.
     row, column
-        Of the weight; the largest row is the bias row.
+        Of the cell; the largest row is the bias row, and the cells of a weight are side by side.
     value : signed(32)
         What to write.
     """
@@ -63,7 +62,7 @@ class Access(data.StructLayout):
                 "generator": 1,
                 "layer": range(max(config.layers, 2)),
                 "row": range(max(rows, len(Generator))),
-                "column": range(max(*config.sizes[1:], 2)),
+                "column": range(max(*(config.cell_columns(layer) for layer in range(1, config.layers + 1)), 2)),
                 "value": signed(32),
             }
         )
@@ -92,7 +91,7 @@ class Trainer(wiring.Component):
     config : Config
         The machine.
     weights : sequence of ndarray of int32, optional
-        Power-up weights of layers 1 to L; the configuration's initial weights by default.
+        Power-up cells of layers 1 to L; those of the configuration's initial weights by default.
 
     Members
     -------
@@ -119,8 +118,6 @@ class Trainer(wiring.Component):
     """
 
     def __init__(self, config: Config, weights: Sequence[Weights] | None = None) -> None:
-        if config.carry_digits > 1:
-            raise ConfigError("the hardware has one cell a weight so far: carry_digits must be 1")
         self._config = config
         self._weights = weights if weights is not None else power_up_weights(config)
         outputs = config.sizes[-1]
@@ -146,6 +143,7 @@ class Trainer(wiring.Component):
             outputs=config.sizes[-1],
             per_beat=config.pixels_per_beat,
             patterns=config.input_draws,
+            carry=config.carry_digits > 1,
             seeds=tuple(seed(config.seed, Generator.INPUT, bank, 1) for bank in Bank),
         )
         layers = [Layer(config, index, matrix) for index, matrix in enumerate(self._weights, start=1)]
@@ -212,6 +210,7 @@ class Trainer(wiring.Component):
             m.d.sync += self.results.valid.eq(0)
 
         error = layers[-1].any_sign
+        carries = presentation.carry & ~presentation.infer if self._config.carry_digits > 1 else None
         hidden = list(range(len(layers) - 1, 0, -1))
         with m.FSM(name="phase") as fsm:
             with m.State("IDLE"), m.If(presenter.presentations.valid):
@@ -224,7 +223,7 @@ class Trainer(wiring.Component):
                     m.next = "RELEASE"
                 with m.Elif(result_free):
                     m.d.sync += [self.results.p.eq(result), self.results.valid.eq(1)]
-                    m.next = "RELEASE"
+                    self._end_sample(m, carries)
                     with m.If(~presentation.infer & error):
                         m.next = "GATE" if hidden else "UPDATE"
             if hidden:
@@ -244,7 +243,13 @@ class Trainer(wiring.Component):
                 m.d.comb += phases["update"].eq(1)
                 m.next = "UPDATING"
             with m.State("UPDATING"), m.If(~busy):
-                m.next = "RELEASE"
+                self._end_sample(m, carries)
+            if carries is not None:
+                with m.State("CARRY"):
+                    m.d.comb += [layer.carry.eq(1) for layer in layers]
+                    m.next = "CARRYING"
+                with m.State("CARRYING"), m.If(~busy):
+                    m.next = "RELEASE"
             with m.State("RELEASE"):
                 m.d.comb += [phases["release"].eq(1), self.sample_done.eq(~presentation.infer)]
                 m.next = "IDLE"
@@ -255,6 +260,13 @@ class Trainer(wiring.Component):
             self.idle.eq(~working & ~presenter.presentations.valid),
         ]
         return working
+
+    def _end_sample(self, m: Module, carries: Value | None) -> None:
+        """Go on with the release of a sample, or with the carry that follows it."""
+        m.next = "RELEASE"
+        if carries is not None:
+            with m.If(carries):
+                m.next = "CARRY"
 
     def _count(self, m: Module, working: Signal, layers: list[Layer]) -> None:
         counters = self.counters

@@ -104,7 +104,7 @@ def weights_from_bytes(config: Config, content: bytes) -> tuple[Weights, ...]:
     RunError
         If the length is not that of the machine's weights.
     """
-    shapes = [(config.rows(layer), config.columns(layer)) for layer in range(1, config.layers + 1)]
+    shapes = [(config.rows(layer), config.cell_columns(layer)) for layer in range(1, config.layers + 1)]
     sizes = [rows * columns for rows, columns in shapes]
     if len(content) != 2 * sum(sizes):
         raise RunError(f"{len(content)} bytes of weights given, the machine's take {2 * sum(sizes)}")

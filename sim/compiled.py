@@ -82,6 +82,7 @@ class CompiledTrainer:
         self._patience = int(
             config.input_draws * (4 * (beats + config.sizes[0]) + 16 * work + 1000) / (1 - stalls) ** 2
         )
+        self._patience += _carry_patience(config)
         self._library = _load(build(config, design or generate(config)))
         self._machine = ctypes.c_void_p(self._library.machine_new())
 
@@ -154,7 +155,7 @@ class CompiledTrainer:
         """Weights of layers 1 to L, read through the access port."""
         matrices = []
         for layer in range(self.config.layers):
-            rows, columns = np.indices((self.config.rows(layer + 1), self.config.columns(layer + 1)))
+            rows, columns = np.indices((self.config.rows(layer + 1), self.config.cell_columns(layer + 1)))
             values = self._access(layer=layer, row=rows.ravel(), column=columns.ravel())
             matrices.append(values.reshape(rows.shape))
         return matrices
@@ -248,6 +249,12 @@ class CompiledTrainer:
             self._observer.assemble(first + index, int(label), exponent, [layer[start:end] for layer in layers])
             for index, (label, start, end) in enumerate(zip(labels, starts, ends, strict=True))
         ]
+
+
+def _carry_patience(config: Config) -> int:
+    """Cycles that a carry never takes."""
+    rows, columns = max(config.sizes) + 1, max(config.sizes[1:])
+    return rows * (config.carry_digits - 1) * columns * (8 + 2 * config.carry_base) * 2
 
 
 def build(config: Config, design: Design) -> Path:

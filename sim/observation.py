@@ -24,7 +24,7 @@ class Observed:
     trace : Trace
         Bits that were never decided are -1.
     weights : tuple of ndarray of int64, each of shape (pulsed rows, columns)
-        Weights of layers 1 to L as the pulses left them, in the order of the pulses.
+        Weights of layers 1 to L as the pulses of the update left them, in their order; of several digits, the lowest.
     """
 
     trace: Trace
@@ -60,6 +60,7 @@ class Observer:
         for index, (geometry, layout, words) in enumerate(zip(self._geometries, self.layouts, cycles, strict=True)):
             pulsed, written = _written(geometry, layout, words)
             upper = index + 1 < len(cycles)
+            carried_up, carried_down = _carried(geometry, layout, words)
             layers.append(
                 LayerTrace(
                     rows=_rows(layout, "event", words),
@@ -68,8 +69,8 @@ class Observer:
                     sensed=_rows(self.layouts[index + 1], "sensed", cycles[index + 1]) if upper else _NO_ROWS,
                     signs=unpack_array(layout, "signs", words[-1:])[0].astype(np.int8),
                     pulsed=pulsed,
-                    carried_up=_NO_ROWS,
-                    carried_down=_NO_ROWS,
+                    carried_up=carried_up,
+                    carried_down=carried_down,
                 )
             )
             weights.append(written)
@@ -95,12 +96,25 @@ def _lines(geometry: Geometry, layout: LayerTraceLayout, stage: str, words: Word
     return cast(Bits, decided) if (decided == UNDECIDED).any() else decided.astype(np.bool_)
 
 
+def _carried(geometry: Geometry, layout: LayerTraceLayout, words: Words) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cells that a carry left upward and downward, as indices into the matrix of cells, in the order of work."""
+    if geometry.digits == 1:
+        return _NO_ROWS, _NO_ROWS
+    valid = words[unpack(layout, "carried.valid", words) != 0]
+    first = (unpack(layout, "carried.row", valid) * geometry.columns * geometry.digits)[:, np.newaxis]
+    cells = (
+        first + unpack(layout, "carried.digit", valid)[:, np.newaxis] + geometry.digits * np.arange(geometry.columns)
+    )
+    up, down = (unpack_array(layout, f"carried.{name}", valid) != 0 for name in ("up", "down"))
+    return cells[up], cells[down]
+
+
 def _written(geometry: Geometry, layout: LayerTraceLayout, words: Words) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows pulsed, and their weights; the rows of all folds together, which no model pulses, if the folds differ."""
     valid = words[unpack(layout, "written.valid", words) != 0]
     rows = unpack(layout, "written.row", valid)
     folds = unpack(layout, "written.fold", valid)
-    weights = unpack_array(layout, "written.weights", valid)
+    weights = unpack_array(layout, "written.cells", valid)
     by_fold = [rows[folds == fold] for fold in range(geometry.folds)]
     if not all(np.array_equal(fold_rows, by_fold[0]) for fold_rows in by_fold):
         return np.concatenate(by_fold), np.zeros((0, geometry.columns), dtype=np.int64)

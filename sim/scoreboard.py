@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.config import Config
-from ..model.crossbar import Weights
+from ..model.crossbar import Cells, Weights
 from ..model.trace import LayerTrace, Trace
 from ..model.trainer import Trainer
 from .observation import Observed
 
 ROW_STAGES = ("rows", "sensed", "pulsed")
+CARRY_STAGES = ("carried_up", "carried_down")
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,11 @@ class Difference:
     stage : str
         Part of the trace, or "weights".
     lane : int
-        Row in the stages rows, sensed and pulsed; column otherwise.
+        Row in the stages rows, sensed and pulsed; column otherwise, of cells in carries and weights.
     expected, actual : int
-        What the model and what the hardware say; in the row stages 1 for a row that is there.
+        What the model and what the hardware say; in the row stages 1 for a row that is there, in carries for a cell.
     row : int or None
-        Row of a weight.
+        Row of a weight, or of a cell that carries.
     """
 
     sample: int
@@ -78,7 +79,7 @@ class Scoreboard:
         self._weights = weights = self.model.weights()
         self.samples += 1
         self.decisions += trace.decisions + sum(len(layer.pulsed) * len(layer.signs) for layer in trace.layers)
-        return next(_differences(trace, weights, observed), None)
+        return next(_differences(self.model.config, trace, weights, observed), None)
 
     def check_result(self, votes: NDArray[np.int64]) -> Difference | None:
         """Compare the result of the last sample, shape (outputs,), with the outputs that fired."""
@@ -107,7 +108,7 @@ class Scoreboard:
         return None
 
 
-def _differences(trace: Trace, weights: list[Weights], observed: Observed) -> Iterator[Difference]:
+def _differences(config: Config, trace: Trace, weights: list[Cells], observed: Observed) -> Iterator[Difference]:
     """Differences of one sample, stage after stage in the order in which the machine works."""
     pairs = list(enumerate(zip(trace.layers, observed.trace.layers, strict=True), start=1))
     for stages, order in (
@@ -120,7 +121,7 @@ def _differences(trace: Trace, weights: list[Weights], observed: Observed) -> It
                 for lane, model, hardware in _compare(stage, expected, actual):
                     yield Difference(trace.number, index, stage, lane, model, hardware)
     for index, (expected, _) in pairs:
-        after = weights[index - 1][expected.pulsed]
+        after = _before_carry(config, index, expected, weights[index - 1])[expected.pulsed]
         for place in np.argwhere(after != observed.weights[index - 1]):
             position, column = (int(number) for number in place)
             yield Difference(
@@ -132,6 +133,31 @@ def _differences(trace: Trace, weights: list[Weights], observed: Observed) -> It
                 int(observed.weights[index - 1][position, column]),
                 int(expected.pulsed[position]),
             )
+    for index, (expected, actual) in pairs:
+        for stage in CARRY_STAGES:
+            for cell, model, hardware in _compare_cells(getattr(expected, stage), getattr(actual, stage)):
+                row, column = divmod(cell, config.cell_columns(index))
+                yield Difference(trace.number, index, stage, column, model, hardware, row)
+
+
+def _before_carry(config: Config, layer: int, trace: LayerTrace, cells: Cells) -> Cells:
+    """Lowest digits as the update left them, shape (rows, columns), from the cells after the carry."""
+    lowest = cells.copy().reshape(-1)
+    for carried, sign in ((trace.carried_up, 1), (trace.carried_down, -1)):
+        lowest[carried[carried % config.carry_digits == 0]] += sign * config.carry_base
+    return lowest.reshape(cells.shape)[:, :: config.carry_digits]
+
+
+def _compare_cells(model: NDArray[np.int64], hardware: NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:
+    """Cells that only one of the two carried; if there is none, the first that is out of order or too often there."""
+    if np.array_equal(model, hardware):
+        return
+    for cell in np.setxor1d(model, hardware):
+        yield int(cell), int(cell in model), int(cell in hardware)
+    length = min(len(model), len(hardware))
+    differs = np.flatnonzero(model[:length] != hardware[:length])
+    cell = hardware[differs[0] if len(differs) else length - 1]
+    yield int(cell), int(np.count_nonzero(model == cell)), int(np.count_nonzero(hardware == cell)) + 1
 
 
 def _compare(stage: str, expected: LayerTrace, actual: LayerTrace) -> Iterator[tuple[int, int, int]]:

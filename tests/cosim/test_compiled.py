@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from stochastor.hdl.cycles import sample_cycles
-from stochastor.model.config import preset
+from stochastor.model.config import Config, preset
 from stochastor.model.data import load_dataset
 from stochastor.model.errors import DataError, RunError
 from stochastor.model.schedule import exponent, sample_order
@@ -14,6 +14,10 @@ from stochastor.model.trainer import Trainer
 from stochastor.sim.compiled import CompiledTrainer
 
 TINY = preset("tiny")
+
+
+DRAWS = replace(TINY, epochs=4, input_draws=3, reference_bits=16)
+CARRY = replace(TINY, epochs=4, weight_bits=4, scale=28, carry_digits=2, carry_base=7, carry_period=10)
 
 
 @pytest.fixture
@@ -47,6 +51,30 @@ def test_a_whole_run_ends_in_the_weights_of_the_model(
         traces = model.train(features[order], labels[order], k)
         np.testing.assert_array_equal(outputs, [trace.outputs for trace in traces])
     assert_same(hardware, model)
+
+
+@pytest.mark.parametrize("config", [DRAWS, CARRY], ids=["input draws", "carry"])
+def test_runs_of_other_machines_end_in_the_bits_of_the_model_too(
+    config: Config, digits: tuple[np.ndarray, np.ndarray]
+) -> None:
+    features, labels = digits
+    model = Trainer(config)
+    with CompiledTrainer(config) as hardware:
+        for epoch in range(2):
+            order = sample_order(config.seed, epoch, len(labels))[:705]
+            k = 2 * epoch
+            outputs = hardware.train(features[order], labels[order], k)
+            traces = model.train(features[order], labels[order], k)
+            np.testing.assert_array_equal(outputs, [trace.outputs for trace in traces])
+        assert_same(hardware, model)
+        np.testing.assert_array_equal(hardware.infer(features[:20], 5), model.infer(features[:20], 5))
+    if config.carry_digits > 1:
+        assert sum(len(layer.carried_up) for trace in traces for layer in trace.layers) > 0
+    with CompiledTrainer(config) as restored:
+        restored.restore(model.weights(), model.generator_states(), model.samples_trained)
+        for trainer in (restored, model):
+            trainer.train(features[:33], labels[:33])
+        assert_same(restored, model)
 
 
 def test_votes_are_those_of_the_model(hardware: CompiledTrainer, digits: tuple[np.ndarray, np.ndarray]) -> None:

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stochastor.hdl import error, layer, lfsr, neuron, pulse, read, samplers
+from stochastor.hdl import carry, crossbar, error, layer, lfsr, neuron, pulse, read, samplers, trainer
 from stochastor.model.config import Config, Gate
+from stochastor.model.trainer import power_up_weights
 from stochastor.sim.interpreted import interpret
 from stochastor.sim.scoreboard import Difference, Scoreboard
 
 SMALL = Config(sizes=(9, 5, 3), scale=3)
 DRAWS = Config(sizes=(9, 5, 3), scale=3, input_draws=2)
+CARRY = Config(sizes=(9, 5, 3), scale=3, weight_bits=3, carry_digits=3, carry_base=2, carry_period=2)
 
 # Class, method, the code as it is, the code as it is not, machine, stage in which it must be noticed.
 MUTATIONS = [
@@ -36,6 +38,13 @@ MUTATIONS = [
     (layer.Layer, "_work", "last_pattern.eq(1)", "last_pattern.eq(0)", DRAWS, "pulsed"),
     (layer.Layer, "_neurons", "thresholds(self._index)", "thresholds(2)", DRAWS, "fired"),
     (layer.Layer, "_neurons", "windows(self._index)", "windows(2)", DRAWS, "gates"),
+    (carry.Carry, "_compare", "bound - 1", "bound", CARRY, "carried_up"),
+    (carry.Carry, "_compare", "group & ~full", "group", CARRY, "carried_up"),
+    (carry.Carry, "elaborate", "eq(digit + upper)", "eq(digit)", CARRY, "carried_up"),
+    (carry.Carry, "elaborate", "pulses.eq(geometry.base - 1)", "pulses.eq(geometry.base)", CARRY, "weights"),
+    (carry.Carry, "elaborate", "downward.eq(1)", "downward.eq(0)", CARRY, "gates"),
+    (crossbar.IntegerCrossbar, "_select_digit", "fetched.digit == digit", "digit == 0", CARRY, "carried_up"),
+    (trainer.Trainer, "_end_sample", "If(carries)", "If(~carries)", CARRY, "carried_up"),
     (samplers.Draws, "elaborate", "last_words, words", "words, words", Config(sizes=(9, 9, 3), tables=8), "fired"),
 ]
 
@@ -52,11 +61,17 @@ def mutate(patch: pytest.MonkeyPatch, owner: type, method: str, code: str, other
 
 def first_difference(config: Config, samples: int = 24) -> Difference | None:
     rng = np.random.default_rng(3)
+    weights = [
+        rng.integers(-config.digit_max, config.digit_max + 1, matrix.shape, dtype=np.int32)
+        if config.carry_digits > 1
+        else matrix
+        for matrix in power_up_weights(config)
+    ]
     features = rng.integers(0, 256, (samples, config.sizes[0]), dtype=np.uint8)
     labels = rng.integers(0, config.sizes[-1], samples).tolist()
     exponents = [index % 3 for index in range(samples)]
-    session = interpret(config, features, labels, exponents)
-    scoreboard = Scoreboard(config)
+    session = interpret(config, features, labels, exponents, weights=weights)
+    scoreboard = Scoreboard(config, weights)
     checks = (scoreboard.check(sample, seen) for sample, seen in zip(features, session.observed, strict=True))
     return next((difference for difference in checks if difference is not None), None)
 

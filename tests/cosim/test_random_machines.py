@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from stochastor.hdl.cycles import sample_cycles
+from stochastor.hdl.cycles import carry_cycles, sample_cycles
 from stochastor.model.config import Config, Gate
 from stochastor.model.trainer import Trainer
 from stochastor.sim.interpreted import Session, interpret
@@ -30,15 +30,41 @@ configs = st.builds(
 )
 
 
-def train(config: Config, exponents: list[int], stalls: float = 0.0) -> tuple[Session, np.ndarray]:
+@st.composite
+def carrying_configs(draw: st.DrawFn) -> Config:
+    """Machines of several coarse cells a weight, whose carries come every few samples."""
+    bits = draw(st.sampled_from([3, 4]))
+    return replace(
+        draw(configs),
+        weight_bits=bits,
+        scale=draw(st.sampled_from([1, 3, 8])),
+        carry_digits=draw(st.sampled_from([2, 3])),
+        carry_base=draw(st.sampled_from([2 ** (bits - 2), 2 ** (bits - 1) - 1])),
+        carry_period=draw(st.sampled_from([1, 2, 3, 5])),
+    )
+
+
+def near_bounds(config: Config) -> list[np.ndarray]:
+    """Cells of which many are full, and many at their bounds."""
+    rng = np.random.default_rng(config.seed)
+    values = [-config.digit_max, -config.carry_base, 0, 1, config.carry_base, config.digit_max]
+    shapes = [(config.rows(layer), config.cell_columns(layer)) for layer in range(1, config.layers + 1)]
+    return [rng.choice(values, shape).astype(np.int32) for shape in shapes]
+
+
+def train(
+    config: Config, exponents: list[int], stalls: float = 0.0, weights: list[np.ndarray] | None = None
+) -> tuple[Session, np.ndarray]:
     rng = np.random.default_rng(config.seed)
     features = rng.integers(0, 256, (len(exponents), config.sizes[0]), dtype=np.uint8)
     labels = rng.integers(0, config.sizes[-1], len(exponents)).tolist()
-    return interpret(config, features, labels, exponents, stalls=stalls), features
+    return interpret(config, features, labels, exponents, stalls=stalls, weights=weights), features
 
 
-def assert_agrees(config: Config, session: Session, features: np.ndarray) -> None:
-    scoreboard = Scoreboard(config)
+def assert_agrees(
+    config: Config, session: Session, features: np.ndarray, weights: list[np.ndarray] | None = None
+) -> None:
+    scoreboard = Scoreboard(config, weights)
     for sample, observed, votes in zip(features, session.observed, session.outputs, strict=True):
         difference = scoreboard.check(sample, observed) or scoreboard.check_result(votes)
         assert difference is None, str(difference)
@@ -61,6 +87,45 @@ def test_every_sample_takes_the_cycles_of_the_formula(config: Config) -> None:
     session, _ = train(config, EXPONENTS)
     formula = [sample_cycles(config, observed.trace) for observed in session.observed]
     assert session.busy_cycles == formula
+
+
+@settings(max_examples=30, deadline=None, derandomize=True, database=None)
+@given(config=carrying_configs(), stalls=st.sampled_from([0.0, 0.3]))
+def test_every_machine_with_carry_computes_the_bits_of_the_model(config: Config, stalls: float) -> None:
+    weights = near_bounds(config)
+    session, features = train(config, EXPONENTS, stalls, weights)
+    assert_agrees(config, session, features, weights)
+
+
+def test_carries_go_both_ways_and_stop_at_bounds() -> None:
+    config = Config(
+        sizes=(17, 9, 4), lanes=4, weight_bits=3, scale=3, carry_digits=3, carry_base=2, carry_period=2, seed=5
+    )
+    weights = near_bounds(config)
+    session, features = train(config, [0] * 4, weights=weights)
+    assert_agrees(config, session, features, weights)
+    carried = [[len(layer.carried_up), len(layer.carried_down)] for o in session.observed for layer in o.trace.layers]
+    assert np.array(carried).reshape(4, 2, 2).any(axis=(1, 2)).tolist() == [False, True, False, True]
+    first = session.observed[1].trace.layers[0]
+    full = np.abs(weights[0].reshape(18, 9, 3)[:, :, :-1]) >= 2
+    assert 0 < len(first.carried_up) + len(first.carried_down) < np.count_nonzero(full)
+
+
+@settings(max_examples=20, deadline=None, derandomize=True, database=None)
+@given(config=carrying_configs())
+def test_every_carry_takes_the_cycles_of_the_formula(config: Config) -> None:
+    weights = near_bounds(config)
+    session, features = train(config, EXPONENTS, weights=weights)
+    model = Trainer(config)
+    never = Trainer(replace(config, carry_period=1_000_000))
+    model.load(weights)
+    for sample, observed, cycles in zip(features, session.observed, session.busy_cycles, strict=True):
+        trace = observed.trace
+        never.restore(model.weights(), model.generator_states(), trace.number)
+        for trainer in (never, model):
+            trainer.train_sample(sample, trace.label, trace.exponent)
+        carry = carry_cycles(config, never.weights()) if config.carries_after(trace.number) else 0
+        assert cycles == sample_cycles(config, trace) + carry
 
 
 @pytest.mark.parametrize("exponent", range(8))

@@ -52,6 +52,22 @@ def test_every_simulator_agrees_with_the_model(design: Design, simulator: Simula
 
 
 @pytest.mark.parametrize("simulator", Simulator)
+def test_carries_and_input_draws_agree_in_every_simulator(simulator: Simulator) -> None:
+    config = replace(
+        TINY,
+        weight_bits=4,
+        scale=8,
+        input_draws=2,
+        reference_bits=16,
+        carry_digits=2,
+        carry_base=4,
+        carry_period=5,
+    )
+    report = cosimulate(generate(config), *samples(config), EXPONENTS, simulator=simulator)
+    assert (report.samples, report.differences, report.first_difference) == (SAMPLES, 0, None)
+
+
+@pytest.mark.parametrize("simulator", Simulator)
 def test_stalls_do_not_change_the_bits(design: Design, simulator: Simulator) -> None:
     calm, stalled = run(design, simulator), run(design, simulator, stalls=0.5)
     assert stalled.differences == 0

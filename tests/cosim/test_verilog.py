@@ -25,9 +25,11 @@ MACHINES = {
     "one column": Config(sizes=(5, 1, 1), lanes=1),
     "folds": Config(sizes=(12, 11, 7), lanes=3, tables=1, pixels_per_beat=1),
     "one layer": Config(sizes=(8, 4)),
+    "input draws": Config(sizes=(9, 6, 3), input_draws=3, reference_bits=16),
+    "carry": Config(sizes=(9, 6, 3), lanes=4, weight_bits=4, scale=28, carry_digits=2, carry_base=7, carry_period=5),
     "wide groups": Config(sizes=(33, 20, 16), tables=16, pixels_per_beat=16, weight_bits=2, scale=3),
 }
-SYNTHESIZED = ("xor", "fixed window", "one of everything", "one column", "folds", "one layer")
+SYNTHESIZED = ("xor", "fixed window", "one of everything", "one column", "folds", "one layer", "input draws", "carry")
 PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);", re.MULTILINE)
 
 

@@ -25,10 +25,17 @@ class Shape:
     lanes: int
     tables: int
     weight_bits: int
+    digits: int = 1
+    base: int = 0
 
     @property
     def weight_max(self):
         return 2 ** (self.weight_bits - 1) - 1
+
+    @property
+    def bound(self):
+        """Largest weight, all of its cells at their bounds."""
+        return self.weight_max * sum(self.base**digit for digit in range(self.digits))
 
     @property
     def folds(self):
@@ -47,12 +54,14 @@ class Shape:
             groups=self.groups,
             groups_per_fold=-(-self.lanes // self.tables),
             tables=self.tables,
-            weight_bits=self.weight_bits,
+            cell_bits=self.weight_bits,
             reference_bits=REFERENCE_BITS,
-            read_bits=(self.weight_max * self.rows).bit_length() + 1,
-            sense_bits=(self.weight_max * self.columns).bit_length() + 1,
+            read_bits=(self.bound * self.rows).bit_length() + 1,
+            sense_bits=(self.bound * self.columns).bit_length() + 1,
             weights=weights.tolist(),
             backward=backward,
+            digits=self.digits,
+            base=self.base,
         )
 
 
@@ -61,7 +70,8 @@ def shapes(draw):
     rows, columns = draw(st.integers(1, 9)), draw(st.integers(1, 9))
     lanes, tables = draw(st.integers(1, columns)), draw(st.sampled_from([1, 2, 4, 8]))
     tables = gcd(tables, lanes) if lanes < columns else min(tables, 1 << (columns - 1).bit_length())
-    return Shape(rows, columns, lanes, tables, draw(st.integers(2, 5)))
+    digits = draw(st.sampled_from([1, 1, 2, 3]))
+    return Shape(rows, columns, lanes, tables, draw(st.integers(2, 5)), digits, draw(st.integers(2, 7)))
 
 
 class Bench:
@@ -74,7 +84,7 @@ class Bench:
         weights = self.random_weights()
         self.crossbar = shape.crossbar(weights, backward)
         self.port = self.crossbar.port
-        self.model = ModelCrossbar(shape.rows, shape.columns, shape.weight_max)
+        self.model = ModelCrossbar(shape.rows, shape.columns, shape.weight_max, shape.digits, shape.base)
         self.model.load(weights)
         self.stalls = stalls
         self.requests, self.sensed, self.dumped, self.written = [], [], [], []
@@ -97,7 +107,10 @@ class Bench:
             self.requests.pop(0)
 
     async def operate(self, ctx, operation, cells):
-        payloads = [{"operation": operation, "last": 0, "fold": 0, "lane": 0, "weight": 0} | cell for cell in cells]
+        whole = {"operation": operation, "last": 0, "fold": 0, "cell": 0, "value": 0}
+        if self.shape.digits > 1:
+            whole |= {"digit": 0, "alone": 0}
+        payloads = [whole | cell for cell in cells]
         await send(ctx, self.port.operation, payloads, self.paused)
 
     async def settle(self, ctx):
@@ -108,6 +121,15 @@ class Bench:
         """Read random rows forward, and compare the columns with several codes."""
         rows = [*self.random_rows(self.shape.rows - 1), self.shape.rows - 1]
         self.model.read_forward(ADDRESS, np.array(rows))
+        await self.compare(ctx, rows)
+
+    async def read_digit(self, ctx):
+        """Read one digit of a random row, and compare the columns with several codes."""
+        row, digit = self.random.randrange(self.shape.rows), self.random.randrange(self.shape.digits)
+        self.model.read_digit(ADDRESS, row, digit)
+        await self.compare(ctx, [row], {"digit": digit, "alone": 1} if self.shape.digits > 1 else {})
+
+    async def compare(self, ctx, rows, part=None):
         ctx.set(self.port.clear, 1)
         await ctx.tick()
         ctx.set(self.port.clear, 0)
@@ -115,7 +137,9 @@ class Bench:
         self.requests += [request for codes in operations for request in self.requests_for(codes)]
         count = len(self.requests)
         await self.operate(
-            ctx, Operation.DRIVE, [{"row": row, "last": row == rows[-1]} for row in rows] * self.shape.folds
+            ctx,
+            Operation.DRIVE,
+            [{"row": row, "last": row == rows[-1]} | (part or {}) for row in rows] * self.shape.folds,
         )
         answers = await receive(ctx, self.port.response, lambda received: len(received) == count, self.paused)
         await self.settle(ctx)
@@ -139,16 +163,18 @@ class Bench:
     async def pulse(self, ctx):
         """Pulse random rows along random signs."""
         rows, signs = self.random_rows(self.shape.rows), self.random_signs()
+        digit = self.random.randrange(self.shape.digits)
         ctx.set(self.port.signs, self.padded(signs))
         self.written.clear()
-        await self.operate(ctx, Operation.PULSE, [{"row": row} for row in rows])
+        part = {"digit": digit} if self.shape.digits > 1 else {}
+        await self.operate(ctx, Operation.PULSE, [{"row": row} | part for row in rows])
         await self.settle(ctx)
-        self.model.pulse(ADDRESS, np.array(rows, dtype=np.int64), np.array(signs, dtype=np.int8))
+        self.model.pulse(ADDRESS, np.array(rows, dtype=np.int64), np.array(signs, dtype=np.int8), digit)
         folds, lanes, columns = self.shape.folds, self.shape.lanes, self.shape.columns
-        weights = self.model.dump()
+        weights = self.model.dump()[:, digit :: self.shape.digits]
         expected = [(row, fold, weights[row, fold * lanes :][:lanes].tolist()) for row in rows for fold in range(folds)]
         written = [
-            (value["row"], value["fold"], value["weights"][: columns - value["fold"] * lanes])
+            (value["row"], value["fold"], value["cells"][: columns - value["fold"] * lanes])
             for _, value in self.written
         ]
         assert written == expected
@@ -160,7 +186,7 @@ class Bench:
         for place in places:
             weights[place] = self.random_weight()
         self.model.load(weights)
-        cells = [self.cell(row, column) | {"weight": weights[row, column]} for row, column in places]
+        cells = [self.cell(row, column) | {"value": weights[row, column]} for row, column in places]
         await self.operate(ctx, Operation.LOAD, cells)
         await self.settle(ctx)
 
@@ -170,11 +196,11 @@ class Bench:
         self.dumped.clear()
         await self.operate(ctx, Operation.DUMP, [self.cell(*place) for place in np.ndindex(weights.shape)])
         await self.settle(ctx)
-        assert [value["weight"] for _, value in self.dumped] == weights.reshape(-1).tolist()
+        assert [value["value"] for _, value in self.dumped] == weights.reshape(-1).tolist()
 
     def cell(self, row, column):
-        fold, lane = divmod(column, self.shape.lanes)
-        return {"row": row, "fold": fold, "lane": lane}
+        fold, cell = divmod(column, self.shape.lanes * self.shape.digits)
+        return {"row": row, "fold": fold, "cell": cell}
 
     def requests_for(self, codes):
         tables, groups = self.shape.tables, self.shape.groups
@@ -206,7 +232,8 @@ class Bench:
         return self.random.choice((-weight_max, weight_max, self.random.randint(-weight_max, weight_max)))
 
     def random_weights(self):
-        weights = [[self.random_weight() for _ in range(self.shape.columns)] for _ in range(self.shape.rows)]
+        columns = self.shape.columns * self.shape.digits
+        weights = [[self.random_weight() for _ in range(columns)] for _ in range(self.shape.rows)]
         return np.array(weights, dtype=np.int32)
 
 
@@ -215,7 +242,9 @@ class Bench:
     shape=shapes(),
     seed=st.integers(0, 2**32),
     stalls=st.sampled_from(STALLS),
-    operations=st.lists(st.sampled_from(["drive", "sense", "pulse", "load", "dump"]), min_size=4, max_size=12),
+    operations=st.lists(
+        st.sampled_from(["drive", "read_digit", "sense", "pulse", "load", "dump"]), min_size=4, max_size=12
+    ),
 )
 def test_any_sequence_of_operations_answers_as_the_model(shape, seed, stalls, operations):
     bench = Bench(shape, seed, stalls)

@@ -1,0 +1,179 @@
+"""The carry of weights of several cells, by operations of the crossbar port: the twin of ``model/carry.py``."""
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .crossbar import Operation
+from .geometry import Geometry
+from .read import CompareRequest, CompareResponse
+
+
+class CarryOperation(data.StructLayout):
+    """What a carry asks of a row: DRIVE of one digit alone, or PULSE of a digit."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        super().__init__({"operation": Operation, "row": range(max(geometry.rows, 2)), "digit": range(geometry.digits)})
+
+
+class Carried(data.StructLayout):
+    """Columns whose cell `digit` of `row` carries up and down; in the cycle in which `valid` is 1."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        super().__init__(
+            {
+                "valid": 1,
+                "row": range(max(geometry.rows, 2)),
+                "digit": range(geometry.digits),
+                "up": geometry.columns,
+                "down": geometry.columns,
+            }
+        )
+
+
+class Carry(wiring.Component):
+    """Reads digit after digit of row after row, and moves full ones into their upper neighbours.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        Of a layer of several digits.
+    reference_bits : int
+        Width of a reference code, signed.
+
+    Members
+    -------
+    start : In(1)
+        Carry through all rows; while not `busy`.
+    busy : Out(1)
+        Until the last row is done and the crossbar is idle.
+    clear : Out(1)
+        Forget the held read, at the next edge.
+    operation : Out(stream of CarryOperation)
+        A DRIVE is a list of its own, once for each fold.
+    request, response : Out(stream of CompareRequest), In(stream of CompareResponse)
+    signs : Out(2 bits a column of the crossbar, folds padded)
+        What drives the columns in a PULSE.
+    idle : In(1)
+        The crossbar's.
+    carried : Out(Carried)
+        For observation.
+
+    Latency
+    -------
+    See `stochastor.hdl.cycles.carry_cycles`.
+    """
+
+    def __init__(self, geometry: Geometry, reference_bits: int) -> None:
+        self._geometry = geometry
+        super().__init__(
+            {
+                "start": In(1),
+                "busy": Out(1),
+                "clear": Out(1),
+                "operation": Out(stream.Signature(CarryOperation(geometry))),
+                "request": Out(stream.Signature(CompareRequest(geometry.groups, geometry.tables, reference_bits))),
+                "response": In(stream.Signature(CompareResponse(geometry.groups, geometry.tables))),
+                "signs": Out(data.ArrayLayout(signed(2), geometry.folds * geometry.lanes)),
+                "idle": In(1),
+                "carried": Out(Carried(geometry)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        geometry = self._geometry
+        operation = self.operation
+        row, digit = Signal.like(self.carried.row), Signal.like(self.carried.digit)
+        upper = Signal()
+        downward = Signal()
+        up, down = (Signal(geometry.groups * geometry.tables, name=name) for name in ("up", "down"))
+        fold = Signal(range(max(geometry.folds, 2)))
+        pulses = Signal(range(geometry.base + 1))
+        accepted = operation.valid & operation.ready
+        any_carries = (up | down)[: geometry.columns].any()
+        self._compare(m, upper, up, down)
+        m.d.comb += [
+            operation.p.row.eq(row),
+            operation.p.digit.eq(digit + upper),
+            self.carried.row.eq(row),
+            self.carried.digit.eq(digit),
+            self.carried.up.eq(up),
+            self.carried.down.eq(down),
+        ]
+        for column in range(geometry.columns):
+            rises, falls = Mux(downward, down[column], up[column]), Mux(downward, up[column], down[column])
+            m.d.comb += self.signs[column].eq(Cat(rises | falls, falls).as_signed())
+        with m.FSM(name="phase") as phase:
+            with m.State("IDLE"):
+                m.d.sync += [row.eq(0), digit.eq(0), upper.eq(0)]
+                with m.If(self.start):
+                    m.next = "CLEAR"
+            with m.State("CLEAR"):
+                m.d.comb += self.clear.eq(1)
+                m.next = "DRIVE"
+            with m.State("DRIVE"):
+                m.d.comb += [operation.valid.eq(1), operation.p.operation.eq(Operation.DRIVE)]
+                with m.If(accepted):
+                    m.d.sync += fold.eq(Mux(fold == geometry.folds - 1, 0, fold + 1))
+                    with m.If(fold == geometry.folds - 1):
+                        m.next = "COMPARE"
+            with m.State("COMPARE"), m.If(self.response.valid & self.response.p.last):
+                m.next = "DECIDE"
+            with m.State("DECIDE"):
+                m.d.sync += upper.eq(~upper)
+                m.next = "CLEAR"
+                with m.If(~any_carries):
+                    m.d.sync += upper.eq(0)
+                    m.next = "NEXT"
+                with m.Elif(upper):
+                    m.d.sync += upper.eq(1)
+                    m.d.comb += self.carried.valid.eq(1)
+                    m.next = "RAISE"
+            with m.State("RAISE"):
+                m.d.comb += [operation.valid.eq(1), operation.p.operation.eq(Operation.PULSE)]
+                with m.If(accepted):
+                    m.next = "RAISED"
+            with m.State("RAISED"), m.If(self.idle):
+                m.d.sync += [upper.eq(0), downward.eq(1), pulses.eq(geometry.base - 1)]
+                m.next = "LOWER"
+            with m.State("LOWER"):
+                m.d.comb += [operation.valid.eq(1), operation.p.operation.eq(Operation.PULSE)]
+                with m.If(accepted):
+                    m.d.sync += pulses.eq(pulses - 1)
+                    with m.If(pulses == 0):
+                        m.next = "LOWERED"
+            with m.State("LOWERED"), m.If(self.idle):
+                m.d.sync += downward.eq(0)
+                m.next = "NEXT"
+            with m.State("NEXT"):
+                m.d.sync += digit.eq(digit + 1)
+                m.next = "CLEAR"
+                with m.If(digit == geometry.digits - 2):
+                    m.d.sync += [digit.eq(0), row.eq(row + 1)]
+                    with m.If(row == geometry.rows - 1):
+                        m.next = "IDLE"
+            m.d.comb += self.busy.eq(~phase.ongoing("IDLE"))
+        return m
+
+    def _compare(self, m: Module, upper: Signal, up: Signal, down: Signal) -> None:
+        """Ask for every group as soon as a read begins; keep who is full, and then whose neighbour is not."""
+        geometry, request, response = self._geometry, self.request, self.response
+        asked = Signal(range(geometry.groups + 1), init=geometry.groups)
+        bound = Array((geometry.base, geometry.digit_max))[upper]
+        m.d.comb += [
+            request.valid.eq(self.busy & (asked != geometry.groups)),
+            request.p.group.eq(asked),
+            request.p.last.eq(asked == geometry.groups - 1),
+            *(code.eq(bound - 1) for code in request.p.lower),
+            response.ready.eq(1),
+        ]
+        with m.If(request.valid & request.ready):
+            m.d.sync += asked.eq(asked + 1)
+        with m.If(self.clear):
+            m.d.sync += asked.eq(0)
+        full_up, full_down = response.p.above, ~response.p.beyond
+        with m.If(response.valid & self.busy):
+            for lines, full in ((up, full_up), (down, full_down)):
+                group = lines.word_select(response.p.group, geometry.tables)
+                m.d.sync += group.eq(Mux(upper, group & ~full, full))
