@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MACHINES = ("#1b5e9e", "#2f8f83", "#6a4c93", "#7fa6c9", "#0b2f52", "#a3b763", "#444444", "#b04a6f")
+NARROW = 4  # times the low end
 FLOATS = ("#d9762b", "#b03a2e", "#e0a458", "#8c5a2b", "#f2c14e")
 
 
@@ -41,13 +42,15 @@ def draw_study(directory: Path, study: Study, outcomes: Outcomes) -> Path:
     path = directory / f"{study.name}.png"
     file = io.BytesIO()
     with rc_context({"font.size": 9, "axes.titlesize": 10, "axes.titlelocation": "left"}):
-        height = max(4.0, 1.6 + 0.21 * (len(shown) + len({line.group for line in shown})))
+        height = max(4.5, 1.9 + 0.24 * (len(shown) + len({line.group for line in shown})))
         figure = Figure(figsize=(12 if curved else 8, height), dpi=110, layout="constrained")
         figure.suptitle(study.title, x=0.01, ha="left", fontweight="bold")
         points, *curves = figure.subplots(1, 2 if curved else 1, squeeze=False)[0]
         _draw_points(points, shown)
         for axes in curves:
             _draw_curves(axes, study, outcomes)
+            labels = axes.get_legend_handles_labels()
+            figure.legend(*labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
         figure.savefig(file, format="png")
     write_whole(path, file.getvalue())
     return path
@@ -85,6 +88,7 @@ def _draw_points(axes: "Axes", shown: list[Line]) -> None:
 def _draw_curves(axes: "Axes", study: Study, outcomes: Outcomes) -> None:
     """Error by epoch, mean over seeds."""
     used: dict[bool, int] = defaultdict(int)
+    several = len({row.group for row in study.rows}) > 1
     for row in study.rows:
         trained = outcomes[row.group, row.label]
         is_machine = isinstance(row.learner, MachineLearner)
@@ -93,7 +97,7 @@ def _draw_curves(axes: "Axes", study: Study, outcomes: Outcomes) -> None:
         palette = MACHINES if is_machine else FLOATS
         colour = palette[used[is_machine] % len(palette)]
         used[is_machine] += 1
-        axes.plot(epochs, error, color=colour, lw=1.3, label=f"{row.group}: {row.label}")
+        axes.plot(epochs, error, color=colour, lw=1.3, label=f"{row.group}: {row.label}" if several else row.label)
     axes.set_title(f"error by epoch, on the first {CURVE_SAMPLES:,} samples")
     axes.set_xlabel("epochs trained")
     axes.set_ylabel("error, %")
@@ -101,15 +105,19 @@ def _draw_curves(axes: "Axes", study: Study, outcomes: Outcomes) -> None:
     _logarithmic(axes, "y")
     axes.grid(color="#dddddd", lw=0.6, which="both")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=7)
 
 
 def _logarithmic(axes: "Axes", direction: str) -> None:
-    """A logarithmic axis with plain numbers at 1, 2 and 5 of each decade."""
-    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+    """A logarithmic axis with plain numbers: at 1, 2 and 5 of each decade, or evenly spaced within half of one."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator, ScalarFormatter
 
+    low, high = getattr(axes, f"get_{direction}lim")()
     axes.set(**{f"{direction}scale": "log"})
     axis = getattr(axes, f"{direction}axis")
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    if low > 0 and high < NARROW * low:
+        axis.set_major_locator(MaxNLocator(nbins=6, steps=(1, 2, 2.5, 5, 10)))
+        axis.set_minor_locator(NullLocator())
+    else:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(ScalarFormatter())
     axis.set_minor_formatter(NullFormatter())
