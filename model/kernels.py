@@ -8,12 +8,12 @@ import numpy as np
 from numba import njit
 
 from .lfsr import Bank, Generator
-from .machine import BLOCK, FIXED_WINDOW, RANDOM_WINDOW
+from .machine import FIXED_WINDOW, RANDOM_WINDOW, ROWS_AT_A_TIME
 
 INPUT, FIRE, GATE, THIN = (int(generator) for generator in Generator)
 TRAIN, INFER = int(Bank.TRAIN), int(Bank.INFER)
 
-compiled = njit(cache=True, error_model="numpy", nogil=True)
+compiled = njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
 
 
 @compiled
@@ -80,33 +80,35 @@ def crossbar(m, matrix, layer):  # type: ignore[no-untyped-def]
 @compiled
 def forward(m, s, features, bank):  # type: ignore[no-untyped-def]
     """Draw the input and fire layer by layer; events[l + 1] are the lines of layer l that fire, and the bias row."""
-    inputs = m.sizes[0]
+    inputs, drawn, flags = m.sizes[0], s.drawn[0], s.flags
     s.z[0, :] = 0
     for _ in range(m.draws):
-        draw(m, bank, 0, INPUT, inputs, s.drawn[0])
+        draw(m, bank, 0, INPUT, inputs, drawn)
+        for row in range(inputs):
+            flags[row] = features[row] > drawn[row]
         count = 0
         for row in range(inputs):
             s.events[0, count] = row
-            count += features[row] > s.drawn[0, row]
+            count += flags[row]
         s.events[0, count] = inputs
         s.counts[0] = count + 1
-        read_forward(crossbar(m, m.weights, 0), s.events[0], count + 1, s.partial, s.z[0])
+        read_forward(s, crossbar(m, m.weights, 0), s.events[0], count + 1, s.z[0])
     for layer in range(len(m.sizes) - 1):
         if layer:
             s.z[layer, :] = 0
-            read_forward(crossbar(m, m.weights, layer), s.events[layer], s.counts[layer], s.partial, s.z[layer])
+            read_forward(s, crossbar(m, m.weights, layer), s.events[layer], s.counts[layer], s.z[layer])
         fire(m, s, layer, bank)
 
 
 @compiled
-def read_forward(weights, events, count, partial, z):  # type: ignore[no-untyped-def]
+def read_forward(s, weights, events, count, z):  # type: ignore[no-untyped-def]
     """Add the rows of `events` to z."""
-    width = weights.shape[1]
-    for start in range(0, count, BLOCK):
-        end = min(start + BLOCK, count)
+    width, partial = weights.shape[1], s.partial
+    for start in range(0, count, s.block):
+        end = min(start + s.block, count)
         partial[:width] = 0
         event = start
-        while event + 8 <= end:
+        while event + ROWS_AT_A_TIME <= end:
             w0, w1, w2, w3 = (
                 weights[events[event]],
                 weights[events[event + 1]],
@@ -130,7 +132,7 @@ def read_forward(weights, events, count, partial, z):  # type: ignore[no-untyped
                     + w6[column]
                     + w7[column]
                 )
-            event += 8
+            event += ROWS_AT_A_TIME
         while event < end:
             w0 = weights[events[event]]
             for column in range(width):
@@ -171,27 +173,25 @@ def output_error(m, s, label):  # type: ignore[no-untyped-def]
 def open_gates(m, s, layer):  # type: ignore[no-untyped-def]
     """List the columns of a hidden layer whose gate is open."""
     columns = m.sizes[layer + 1]
-    z, opened = s.z[layer], s.open[layer]
-    count = 0
+    z, opened, count = s.z[layer], s.open[layer], 0
     if m.gate == FIXED_WINDOW:
         bound = m.windows[layer, 0]
         for column in range(columns):
             opened[count] = column
-            count += -bound < z[column] < bound
+            count += abs(z[column]) < bound
     elif m.gate == RANDOM_WINDOW:
-        draw(m, TRAIN, layer, GATE, columns, s.drawn[0])
+        windows, drawn = m.windows[layer], s.drawn[0]
+        draw(m, TRAIN, layer, GATE, columns, drawn)
         for column in range(columns):
-            bound = m.windows[layer, s.drawn[0, column]]
             opened[count] = column
-            count += -bound < z[column] < bound
+            count += abs(z[column]) < windows[drawn[column]]
     else:
-        draw(m, TRAIN, layer, GATE, columns, s.drawn[0])
-        draw(m, TRAIN, layer, GATE, columns, s.drawn[1])
+        thresholds, first, second = m.thresholds[layer], s.drawn[0], s.drawn[1]
+        draw(m, TRAIN, layer, GATE, columns, first)
+        draw(m, TRAIN, layer, GATE, columns, second)
         for column in range(columns):
-            first = z[column] > m.thresholds[layer, s.drawn[0, column]]
-            second = z[column] > m.thresholds[layer, s.drawn[1, column]]
             opened[count] = column
-            count += first != second
+            count += (z[column] > thresholds[first[column]]) != (z[column] > thresholds[second[column]])
     s.opened[layer] = count
 
 
@@ -242,36 +242,42 @@ def update(m, s, layer, exponent):  # type: ignore[no-untyped-def]
             kept += s.drawn[0, events[event]] & low_bits == 0
         events, count = s.kept, kept
     width = m.widths[layer + 1]
-    signs, low, high = s.signs[layer], s.low, s.high
+    signs = s.signs[layer]
     driven = 0
     for column in range(width):
         driven += signs[column] != 0
-        low[column] = (signs[column] < 0) - m.digit_max
-        high[column] = m.digit_max - (signs[column] > 0)
     if driven == 0:
         return
+    bounds = signs.dtype.type(-m.digit_max), signs.dtype.type(m.digit_max)
     cells = crossbar(m, m.cells[0], layer)
     if m.period == 0:
         for event in range(count):
-            pulse(cells[events[event]], signs, low, high, width)
+            pulse(cells[events[event]], signs, bounds)
         return
     weights = crossbar(m, m.weights, layer)
     for event in range(count):
-        pulse_digit(cells[events[event]], weights[events[event]], signs, low, high, width)
+        pulse_digit(cells[events[event]], weights[events[event]], signs, bounds)
 
 
 @compiled
-def pulse(cells, signs, low, high, width):  # type: ignore[no-untyped-def]
-    """Move a row by its signs: within `low` and `high` no step goes over the bounds."""
-    for column in range(width):
-        cells[column] = max(min(cells[column], high[column]), low[column]) + signs[column]
+def step(cells, signs, column, bounds):  # type: ignore[no-untyped-def]
+    """A cell after its step, or as it was if that led over the bounds or wrapped around."""
+    moved = cells.dtype.type(cells[column] + signs[column])
+    return moved if (moved >= bounds[0]) & (moved <= bounds[1]) else cells[column]
 
 
 @compiled
-def pulse_digit(cells, weights, signs, low, high, width):  # type: ignore[no-untyped-def]
+def pulse(cells, signs, bounds):  # type: ignore[no-untyped-def]
+    """Move a row by its signs."""
+    for column in range(len(cells)):
+        cells[column] = step(cells, signs, column, bounds)
+
+
+@compiled
+def pulse_digit(cells, weights, signs, bounds):  # type: ignore[no-untyped-def]
     """`pulse`, and the same to the weights that the cells are the lowest digits of."""
-    for column in range(width):
-        moved = max(min(cells[column], high[column]), low[column]) + signs[column]
+    for column in range(len(cells)):
+        moved = step(cells, signs, column, bounds)
         weights[column] += moved - cells[column]
         cells[column] = moved
 

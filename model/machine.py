@@ -9,7 +9,9 @@ from .config import Config, Gate
 from .lfsr import LINES_PER_WORD, Bank, Generator, words_of_nibbles
 
 PADDING = 32
-BLOCK = 256
+LINE = 64
+ROWS_AT_A_TIME = 8
+SHORTEST_BLOCK = 4 * ROWS_AT_A_TIME
 RANDOM_WINDOW, FIXED_WINDOW, XOR = range(3)
 GATES = {Gate.RANDOM_WINDOW: RANDOM_WINDOW, Gate.FIXED_WINDOW: FIXED_WINDOW, Gate.XOR: XOR}
 WIDER: dict[type, type] = {np.int8: np.int16, np.int16: np.int32, np.int32: np.int64}
@@ -27,6 +29,7 @@ class Machine(NamedTuple):
     starts : ndarray of int64, shape (layers + 1,)
         Where the weights of a layer start in `weights`, and in each digit of `cells`.
     weights : ndarray of signed integers, shape (weights,)
+        At cache lines, as are all arrays that loops go along.
     cells : ndarray of signed integers, shape (digits, weights)
         Without carry the weights themselves, shape (1, weights).
     thresholds, windows : ndarray of the type of z, shape (layers, 256)
@@ -37,7 +40,7 @@ class Machine(NamedTuple):
     slots : ndarray of int64, shape (banks, layers, generators)
         Where the state of a generator is in `states`.
     states : ndarray of uint32
-    gate, draws, digit_max, base, period : int
+    gate, draws, weight_max, digit_max, base, period : int
         Kind of gate; fields of the configuration.
     """
 
@@ -54,6 +57,7 @@ class Machine(NamedTuple):
     states: Array
     gate: int
     draws: int
+    weight_max: int
     digit_max: int
     base: int
     period: int
@@ -65,30 +69,32 @@ class Scratch(NamedTuple):
     Attributes
     ----------
     drawn : ndarray of uint8, shape (2, lines)
+    flags : ndarray of uint8, shape (lines,)
     events : ndarray of int32, shape (layers + 1, lines + 1)
         Row events into each layer, the bias row last.
     counts : ndarray of int64, shape (layers + 1,)
     z : ndarray of int32 or int64, shape (layers, columns)
-    partial : ndarray of a type wider than the weights, shape (columns,)
+    partial : ndarray of signed integers, shape (columns,)
     signs : ndarray of the type of cells, shape (layers, columns)
-    low, high : ndarray of the type of cells, shape (columns,)
     open : ndarray of int32, shape (layers, columns + 1)
         Columns whose gate is open.
     opened : ndarray of int64, shape (layers,)
-    kept : ndarray of int32, shape (lines + 1,)
+    kept : ndarray of int32, shape (lines,)
+    block : int
+        Rows that surely add up in the type of `partial`.
     """
 
     drawn: Array
+    flags: Array
     events: Array
     counts: Array
     z: Array
     partial: Array
     signs: Array
-    low: Array
-    high: Array
     open: Array
     opened: Array
     kept: Array
+    block: int
 
 
 def make_machine(config: Config) -> Machine:
@@ -96,10 +102,10 @@ def make_machine(config: Config) -> Machine:
     sizes = np.array(config.sizes, dtype=np.int64)
     widths = -(-sizes // PADDING) * PADDING
     starts = np.concatenate(([0], np.cumsum((sizes[:-1] + 1) * widths[1:])))
-    weights = np.zeros(starts[-1], dtype=_narrowest(config.weight_max))
+    weights = _zeros(starts[-1], dtype=_narrowest(config.weight_max))
     cells = weights[np.newaxis]
     if config.carry_digits > 1:
-        cells = np.zeros((config.carry_digits, starts[-1]), dtype=_narrowest(config.digit_max))
+        cells = _zeros((config.carry_digits, starts[-1]), dtype=_narrowest(config.digit_max))
     most_lines = int(sizes.max()) + 1
     z_type = np.int32 if config.weight_max * most_lines * config.input_draws < 1 << 31 else np.int64
     words = words_of_nibbles(-(-most_lines // LINES_PER_WORD))
@@ -119,6 +125,7 @@ def make_machine(config: Config) -> Machine:
         states=np.zeros(len(slots), dtype=np.uint32),
         gate=GATES[config.gate],
         draws=config.input_draws,
+        weight_max=config.weight_max,
         digit_max=config.digit_max,
         base=config.carry_base,
         period=config.carry_period,
@@ -127,21 +134,39 @@ def make_machine(config: Config) -> Machine:
 
 def make_scratch(machine: Machine) -> Scratch:
     """Working memory for `machine`."""
-    layers, lines = len(machine.sizes) - 1, int(machine.widths.max()) + 1
+    layers, lines = len(machine.sizes) - 1, int(machine.widths.max()) + PADDING
     cell_type, z_type = machine.cells.dtype, machine.thresholds.dtype
+    block, partial_type = _block(machine.weight_max)
     return Scratch(
-        drawn=np.zeros((2, lines), dtype=np.uint8),
-        events=np.zeros((layers + 1, lines), dtype=np.int32),
+        drawn=_zeros((2, lines), dtype=np.uint8),
+        flags=_zeros(lines, dtype=np.uint8),
+        events=_zeros((layers + 1, lines), dtype=np.int32),
         counts=np.zeros(layers + 1, dtype=np.int64),
-        z=np.zeros((layers, lines), dtype=z_type),
-        partial=np.zeros(lines, dtype=WIDER[machine.weights.dtype.type]),
-        signs=np.zeros((layers, lines), dtype=cell_type),
-        low=np.zeros(lines, dtype=cell_type),
-        high=np.zeros(lines, dtype=cell_type),
-        open=np.zeros((layers, lines), dtype=np.int32),
+        z=_zeros((layers, lines), dtype=z_type),
+        partial=_zeros(lines, dtype=partial_type),
+        signs=_zeros((layers, lines), dtype=cell_type),
+        open=_zeros((layers, lines), dtype=np.int32),
         opened=np.zeros(layers, dtype=np.int64),
-        kept=np.zeros(lines, dtype=np.int32),
+        kept=_zeros(lines, dtype=np.int32),
+        block=block,
     )
+
+
+def _zeros(shape: int | tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Zeros that start at a cache line."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.zeros(size + LINE, dtype=np.uint8)
+    start = -memory.ctypes.data % LINE
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def _block(weight_max: int) -> tuple[int, DTypeLike]:
+    """How many rows add up at once, and the narrowest type that this is worth while in."""
+    for kind in WIDER.values():
+        rows = int(np.iinfo(kind).max) // weight_max
+        if rows >= SHORTEST_BLOCK:
+            break
+    return rows // ROWS_AT_A_TIME * ROWS_AT_A_TIME, kind
 
 
 def _narrowest(bound: int) -> DTypeLike:
