@@ -2,11 +2,12 @@
 
 from enum import IntEnum
 from math import isqrt
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .config import Config
 from .philox import WEIGHT_PURPOSE, philox
 
 Cells = NDArray[np.int32]
@@ -105,6 +106,12 @@ class IntegerCrossbar:
         self._places = base ** np.arange(digits, dtype=np.int64)
         self._cells = np.zeros((rows, columns, digits), dtype=np.int32)
         self._held: NDArray[np.int64] = np.zeros(columns, dtype=np.int64)
+
+    @classmethod
+    def of(cls, config: Config, layer: int) -> Self:
+        """The crossbar of `layer` (1 to L) of a machine."""
+        shape = config.rows(layer), config.columns(layer)
+        return cls(*shape, config.digit_max, config.carry_digits, config.carry_base)
 
     def read_forward(self, address: Address, rows: NDArray[np.int64]) -> None:
         self._held = self._cells[rows].sum(axis=0, dtype=np.int64) @ self._places

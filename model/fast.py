@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,32 +28,29 @@ from .trainer import (
 SLOW = "Numba is not installed: the plain model trains, about twenty times slower; install it with: pip install numba"
 
 
-class FastTrainer:
-    """The golden model in compiled loops: `Trainer` without traces and without the crossbar port.
+class KernelTrainer:
+    """A trainer whose loops are compiled: what trainers of exact and of analog arrays share.
 
     Parameters
     ----------
     config : Config
         The machine.
-    machine : Machine, optional
-        Its arrays, where they are not those that `make_machine` makes of `config`.
+    kernels : module
+        With `train` and `infer`.
+    arrays : tuple
+        What the kernels work on, the machine first.
 
     Attributes
     ----------
     samples_trained : int
-
-    Raises
-    ------
-    ImportError
-        Where Numba is missing.
     """
 
-    def __init__(self, config: Config, machine: Machine | None = None) -> None:
+    def __init__(self, config: Config, kernels: ModuleType, arrays: tuple[Any, ...]) -> None:
         self.config = config
         self.samples_trained = 0
-        self._kernels = _kernels()
-        self._machine = make_machine(config) if machine is None else machine
-        self._scratch = make_scratch(self._machine)
+        self._kernels = kernels
+        self._arrays = arrays
+        self._machine: Machine = arrays[0]
         self._slots = {
             (layer, *key): int(self._machine.slots[key[1], layer - 1, key[0]])
             for layer in range(1, config.layers + 1)
@@ -79,14 +77,8 @@ class FastTrainer:
             If any sample does not fit the machine; none is trained then.
         """
         check_samples(self.config, features, labels, exponent)
-        self._kernels.train(
-            self._machine,
-            self._scratch,
-            np.ascontiguousarray(features),
-            np.asarray(labels, dtype=np.int64),
-            int(exponent),
-            self.samples_trained,
-        )
+        arguments = np.ascontiguousarray(features), np.asarray(labels, dtype=np.int64), int(exponent)
+        self._kernels.train(*self._arrays, *arguments, self.samples_trained)
         self.samples_trained += len(features)
 
     def infer(self, features: Features, passes: int = 16) -> Votes:
@@ -113,16 +105,12 @@ class FastTrainer:
             if bank is Bank.INFER:
                 self._machine.states[slot] = seed(self.config.seed, generator, bank, layer)
         votes = np.zeros((len(features), self.config.sizes[-1]), dtype=np.int64)
-        self._kernels.infer(self._machine, self._scratch, np.ascontiguousarray(features), int(passes), votes)
+        self._kernels.infer(*self._arrays, np.ascontiguousarray(features), int(passes), votes)
         return votes
 
     def weights(self) -> list[Cells]:
         """Cells of layers 1 to L, each of shape (rows, columns * carry_digits), in steps."""
-        cells = []
-        for layer in range(1, self.config.layers + 1):
-            digits = [self._part(matrix, layer) for matrix in self._machine.cells]
-            cells.append(np.stack(digits, axis=-1).reshape(self.config.rows(layer), -1).astype(np.int32))
-        return cells
+        raise NotImplementedError
 
     def load(self, weights: Sequence[Cells]) -> None:
         """Write the cells of all layers, each of shape (rows, columns * carry_digits), in steps.
@@ -132,14 +120,7 @@ class FastTrainer:
         RunError
             If a shape or a cell does not fit; nothing is changed then.
         """
-        config = self.config
-        check_weights(config, weights)
-        for layer, matrix in enumerate(weights, start=1):
-            cells = matrix.reshape(config.rows(layer), config.columns(layer), config.carry_digits)
-            for digit in range(config.carry_digits):
-                self._part(self._machine.cells[digit], layer)[:] = cells[:, :, digit]
-            joined = join_digits(matrix.astype(np.int64), config.carry_digits, config.carry_base)
-            self._part(self._machine.weights, layer)[:] = joined
+        raise NotImplementedError
 
     def generator_states(self) -> list[int]:
         """States of the training generators, by layer and generator number."""
@@ -171,6 +152,52 @@ class FastTrainer:
         """A layer's part of `matrix` without its padding, shape (rows, columns)."""
         starts, rows = self._machine.starts, self.config.rows(layer)
         return matrix[starts[layer - 1] : starts[layer]].reshape(rows, -1)[:, : self.config.columns(layer)]
+
+
+class FastTrainer(KernelTrainer):
+    """The golden model in compiled loops: `Trainer` without traces and without the crossbar port.
+
+    Parameters
+    ----------
+    config : Config
+        The machine.
+    machine : Machine, optional
+        Its arrays, where they are not those that `make_machine` makes of `config`.
+
+    Raises
+    ------
+    ImportError
+        Where Numba is missing.
+    """
+
+    def __init__(self, config: Config, machine: Machine | None = None) -> None:
+        machine = make_machine(config) if machine is None else machine
+        super().__init__(config, _kernels(), (machine, make_scratch(machine)))
+
+    def weights(self) -> list[Cells]:
+        """Cells of layers 1 to L, each of shape (rows, columns * carry_digits), in steps."""
+        cells = []
+        for layer in range(1, self.config.layers + 1):
+            digits = [self._part(matrix, layer) for matrix in self._machine.cells]
+            cells.append(np.stack(digits, axis=-1).reshape(self.config.rows(layer), -1).astype(np.int32))
+        return cells
+
+    def load(self, weights: Sequence[Cells]) -> None:
+        """Write the cells of all layers, each of shape (rows, columns * carry_digits), in steps.
+
+        Raises
+        ------
+        RunError
+            If a shape or a cell does not fit; nothing is changed then.
+        """
+        config = self.config
+        check_weights(config, weights)
+        for layer, matrix in enumerate(weights, start=1):
+            cells = matrix.reshape(config.rows(layer), config.columns(layer), config.carry_digits)
+            for digit in range(config.carry_digits):
+                self._part(self._machine.cells[digit], layer)[:] = cells[:, :, digit]
+            joined = join_digits(matrix.astype(np.int64), config.carry_digits, config.carry_base)
+            self._part(self._machine.weights, layer)[:] = joined
 
 
 def make_trainer(config: Config) -> "Trainer | FastTrainer":

@@ -80,24 +80,30 @@ def crossbar(m, matrix, layer):  # type: ignore[no-untyped-def]
 @compiled
 def forward(m, s, features, bank):  # type: ignore[no-untyped-def]
     """Draw the input and fire layer by layer; events[l + 1] are the lines of layer l that fire, and the bias row."""
-    inputs, drawn, flags = m.sizes[0], s.drawn[0], s.flags
     s.z[0, :] = 0
     for _ in range(m.draws):
-        draw(m, bank, 0, INPUT, inputs, drawn)
-        for row in range(inputs):
-            flags[row] = features[row] > drawn[row]
-        count = 0
-        for row in range(inputs):
-            s.events[0, count] = row
-            count += flags[row]
-        s.events[0, count] = inputs
-        s.counts[0] = count + 1
-        read_forward(s, crossbar(m, m.weights, 0), s.events[0], count + 1, s.z[0])
+        present(m, s, features, bank)
+        read_forward(s, crossbar(m, m.weights, 0), s.events[0], s.counts[0], s.z[0])
     for layer in range(len(m.sizes) - 1):
         if layer:
             s.z[layer, :] = 0
             read_forward(s, crossbar(m, m.weights, layer), s.events[layer], s.counts[layer], s.z[layer])
         fire(m, s, layer, bank)
+
+
+@compiled
+def present(m, s, features, bank):  # type: ignore[no-untyped-def]
+    """Draw a pattern of the input into the row events of the first layer."""
+    inputs, drawn, flags = m.sizes[0], s.drawn[0], s.flags
+    draw(m, bank, 0, INPUT, inputs, drawn)
+    for row in range(inputs):
+        flags[row] = features[row] > drawn[row]
+    count = 0
+    for row in range(inputs):
+        s.events[0, count] = row
+        count += flags[row]
+    s.events[0, count] = inputs
+    s.counts[0] = count + 1
 
 
 @compiled
@@ -232,15 +238,7 @@ def dot(weights, signs, like):  # type: ignore[no-untyped-def]
 @compiled
 def update(m, s, layer, exponent):  # type: ignore[no-untyped-def]
     """Thin the row events and pulse them along the signs of the layer."""
-    events, count = s.events[layer], s.counts[layer]
-    if exponent:
-        draw(m, TRAIN, layer, THIN, m.sizes[layer] + 1, s.drawn[0])
-        low_bits = (1 << exponent) - 1
-        kept = 0
-        for event in range(count):
-            s.kept[kept] = events[event]
-            kept += s.drawn[0, events[event]] & low_bits == 0
-        events, count = s.kept, kept
+    events, count = thin(m, s, layer, exponent)
     width = m.widths[layer + 1]
     signs = s.signs[layer]
     driven = 0
@@ -257,6 +255,20 @@ def update(m, s, layer, exponent):  # type: ignore[no-untyped-def]
     weights = crossbar(m, m.weights, layer)
     for event in range(count):
         pulse_digit(cells[events[event]], weights[events[event]], signs, bounds)
+
+
+@compiled
+def thin(m, s, layer, exponent):  # type: ignore[no-untyped-def]
+    """The row events that are kept, and how many."""
+    if exponent == 0:
+        return s.events[layer], s.counts[layer]
+    draw(m, TRAIN, layer, THIN, m.sizes[layer] + 1, s.drawn[0])
+    low_bits = (1 << exponent) - 1
+    kept = 0
+    for event in range(s.counts[layer]):
+        s.kept[kept] = s.events[layer, event]
+        kept += s.drawn[0, s.events[layer, event]] & low_bits == 0
+    return s.kept, kept
 
 
 @compiled

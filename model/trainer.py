@@ -17,7 +17,7 @@ MAX_EXPONENT = 7
 MAX_PASSES = 255
 Features = NDArray[np.uint8]
 Votes = NDArray[np.int64]
-CrossbarFactory = Callable[[int, int, int, int, int], Crossbar]
+CrossbarFactory = Callable[[Config, int], Crossbar]
 NOTHING_CARRIED = Carried(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 
@@ -29,15 +29,13 @@ class Trainer:
     config : Config
         The machine.
     crossbar : callable
-        Called with (rows, columns, digit_max, carry_digits, carry_base) for each layer; returns its array.
+        Called with the configuration and the number of each layer, 1 to L; returns its array.
     """
 
-    def __init__(self, config: Config, crossbar: CrossbarFactory = IntegerCrossbar) -> None:
+    def __init__(self, config: Config, crossbar: CrossbarFactory = IntegerCrossbar.of) -> None:
         self.config = config
         self.samples_trained = 0
-        self._layers = [
-            Layer(config, layer, self._make_crossbar(crossbar, layer)) for layer in range(1, config.layers + 1)
-        ]
+        self._layers = [Layer(config, layer, crossbar(config, layer)) for layer in range(1, config.layers + 1)]
         self.load(power_up_weights(config))
 
     def train_sample(self, features: Features, label: int, exponent: int = 0) -> Trace:
@@ -169,11 +167,6 @@ class Trainer:
                 if bank is Bank.TRAIN:
                     lfsr.state = int(next(states))
         self.samples_trained = samples_trained
-
-    def _make_crossbar(self, crossbar: CrossbarFactory, layer: int) -> Crossbar:
-        config = self.config
-        shape = config.rows(layer), config.columns(layer)
-        return crossbar(*shape, config.digit_max, config.carry_digits, config.carry_base)
 
     def _forward(self, features: Features, sample: int, bank: Bank) -> tuple[list[list[Rows]], list[Bits]]:
         """The row events of each layer, a list for each of its patterns, and what it fired."""

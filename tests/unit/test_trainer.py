@@ -265,7 +265,7 @@ def test_every_comparison_has_an_address_of_its_own(gate):
             reads.append((self.kind, *address))
             return super().compare(address, codes)
 
-    trained(config, samples_of(config, 10), Trainer(config, Recorder))
+    trained(config, samples_of(config, 10), Trainer(config, Recorder.of))
     assert len(reads) > 10 * 3
     assert len(set(reads)) == len(reads)
 
@@ -279,7 +279,7 @@ def test_nothing_is_read_backward_along_signs_that_are_all_zero():
             driven.append(bool(signs.any()))
             super().read_backward(address, signs, rows)
 
-    _, traces = trained(config, samples_of(config, 24), Trainer(config, Recorder))
+    _, traces = trained(config, samples_of(config, 24), Trainer(config, Recorder.of))
     assert any(trace.has_error and not trace.layers[1].signs.any() for trace in traces)
     assert set(driven) == {True}
 

@@ -1,0 +1,202 @@
+"""The configuration of an analog array: its devices, its periphery, its seed."""
+
+import os
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+import tomli_w
+
+from ...model.errors import ConfigError
+from .device import Device, Response
+
+LIKE = "like"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayConfig:
+    """Everything that decides an analog array, beside the machine that it serves.
+
+    Parameters
+    ----------
+    device : Device
+    seed : int
+        Of all randomness of the array, 64 bits.
+    comparator_noise_S, comparator_offset_S : float
+        Standard deviations of what a comparator adds to a line, anew in each comparison and once for all, in siemens
+        (current by read voltage).
+    reference_step_S : float
+        Step of the reference, in siemens; 0 means as fine as codes ask for.
+
+    Raises
+    ------
+    ConfigError
+        If a value is impossible.
+    """
+
+    device: Device = field(default_factory=Device)
+    seed: int = 0
+    comparator_noise_S: float = 0.0
+    comparator_offset_S: float = 0.0
+    reference_step_S: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 1 << 64:
+            raise ConfigError(f"seed must be a whole number from 0 to 2^64 - 1, not {self.seed!r}")
+        for name in ("comparator_noise_S", "comparator_offset_S", "reference_step_S"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
+                raise ConfigError(f"{name} must be 0 or more siemens, and less than 1, not {value!r}")
+        if self.reference_step_S and self.device.quanta(self.reference_step_S) < 1:
+            raise ConfigError(
+                f"reference_step_S = {self.reference_step_S!r} must be at least quantum_S = {self.device.quantum_S!r}"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields as plain values, as TOML and JSON take them."""
+        return asdict(self)
+
+    def to_toml(self) -> str:
+        """The configuration as a TOML document that `from_toml` reads back."""
+        return tomli_w.dumps(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], *, where: str = "array") -> Self:
+        """Build a configuration from plain values; ``like`` names the preset to start from.
+
+        Raises
+        ------
+        ConfigError
+            Naming `where` and the key at fault.
+        """
+        values = dict(values)
+        base = array_preset(values.pop(LIKE)) if LIKE in values else cls()
+        device = values.pop("device", {})
+        try:
+            _check_keys(values, [f.name for f in fields(cls) if f.name != "device"], "")
+            if not isinstance(device, dict):
+                raise ConfigError("device must be a table")
+            _check_keys(device, [f.name for f in fields(Device)], "device.")
+            return replace(base, device=replace(base.device, **device), **values)  # type: ignore[return-value]
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from None
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a configuration from a TOML file.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read, is not TOML, or holds an unknown key or an impossible value.
+        """
+        try:
+            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: is not TOML: {error}") from None
+        return cls.from_dict(values, where=str(path))
+
+
+def array_preset(name: str) -> ArrayConfig:
+    """Return the array preset `name`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such preset.
+    """
+    try:
+        return ARRAYS[name]
+    except (KeyError, TypeError):
+        raise ConfigError(f"there is no array {name!r}; the arrays are {', '.join(ARRAYS)}") from None
+
+
+def _check_keys(values: dict[str, Any], known: list[str], prefix: str) -> None:
+    for key in values:
+        if key not in known:
+            raise ConfigError(f"unknown key {prefix + key!r}; the keys are {', '.join(prefix + name for name in known)}")
+
+
+_TABLE = "NeuroSim V3.0 (Luo, Peng, Yu, ICONS 2019), Table II"
+
+ARRAYS = {
+    "ideal": ArrayConfig(),
+    "taox": ArrayConfig(
+        device=Device(
+            g_min_S=1e-6,
+            g_max_S=10e-6,
+            states=128,
+            response=Response.EXPONENTIAL,
+            set_nonlinearity=0.04,
+            reset_nonlinearity=-0.63,
+            cycle_spread_of_range=0.037,
+            set_voltage_V=1.6,
+            reset_voltage_V=1.6,
+            pulse_s=50e-9,
+            source=f"TaOx/TiO2: {_TABLE}",
+        )
+    ),
+    "alox_hfo2": ArrayConfig(
+        device=Device(
+            g_min_S=13e-6,
+            g_max_S=59e-6,
+            states=40,
+            response=Response.EXPONENTIAL,
+            set_nonlinearity=1.94,
+            reset_nonlinearity=-0.61,
+            cycle_spread_of_range=0.05,
+            set_voltage_V=0.9,
+            reset_voltage_V=1.0,
+            pulse_s=100e-6,
+            source=f"AlOx/HfO2: {_TABLE}",
+        )
+    ),
+    "gst_pcm": ArrayConfig(
+        device=Device(
+            g_min_S=1e-6,
+            g_max_S=19.8e-6,
+            states=100,
+            response=Response.EXPONENTIAL,
+            set_nonlinearity=0.105,
+            reset_nonlinearity=2.4,
+            cycle_spread_of_range=0.015,
+            set_voltage_V=0.9,
+            reset_voltage_V=0.9,
+            pulse_s=5e-6,
+            source=f"GST PCM: {_TABLE}",
+        )
+    ),
+    "epiram": ArrayConfig(
+        device=Device(
+            g_min_S=0.246e-6,
+            g_max_S=12.35e-6,
+            states=64,
+            response=Response.EXPONENTIAL,
+            set_nonlinearity=0.5,
+            reset_nonlinearity=-0.5,
+            cycle_spread_of_range=0.02,
+            set_voltage_V=5.0,
+            reset_voltage_V=3.0,
+            pulse_s=5e-6,
+            source=f"EpiRAM (Ag:SiGe): {_TABLE}",
+        )
+    ),
+    "hfox_array": ArrayConfig(
+        device=Device(
+            g_min_S=50e-6,
+            g_max_S=225e-6,
+            states=5,
+            response=Response.SOFT_BOUNDS,
+            cycle_spread_of_step=0.2174,
+            step_spread=0.7125,
+            mismatch_spread=0.01,
+            bound_spread=0.2,
+            stuck_on=0.05,
+            stuck_off=0.05,
+            source="HfO2 array: Gong, Rasch et al., IEDM 2022; aihwkit 1.1, ReRamArrayHfO2PresetDevice",
+        )
+    ),
+}

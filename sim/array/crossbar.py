@@ -1,0 +1,211 @@
+"""The analog crossbar: conductances behind the port that the golden model is written against (section 13)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model.config import Config
+from ...model.crossbar import Address, Cells, Read
+from ...model.errors import ConfigError
+from .config import ArrayConfig
+from .device import fixed_point, whole_steps
+from .noise import ONE, Normals, Purpose, counter_words, device_words, line_normals, normals_of
+from .population import Whole, make_population
+
+Conductances = NDArray[np.int32]
+PLUS, MINUS = 0, 1
+MOST = 1 << 62
+
+
+class AnalogCrossbar:
+    """A layer's array of differential pairs, by transactions.
+
+    Parameters
+    ----------
+    config : Config
+        The machine.
+    layer : int
+        1 to L.
+    array : ArrayConfig
+
+    Attributes
+    ----------
+    rows, columns : int
+        Bias row included.
+    conductances : ndarray of int64, shape (2, digits, rows, columns)
+        Of plus and minus devices, in quanta.
+
+    Raises
+    ------
+    ConfigError
+        If the devices cannot hold the cells, or sums would not fit 64 bits.
+    """
+
+    def __init__(self, config: Config, layer: int, array: ArrayConfig) -> None:
+        self.rows, self.columns = config.rows(layer), config.columns(layer)
+        self.array = array
+        self.steps = whole_steps(array.device, config.digit_max)
+        self.population = make_population(
+            array, layer, self.rows, self.columns, config.carry_digits, config.digit_max
+        )
+        self._digit_max = config.digit_max
+        self._places = config.carry_base ** np.arange(config.carry_digits, dtype=np.int64)
+        shape = 2, config.carry_digits, self.rows, self.columns
+        self.conductances: Whole = np.full(shape, (self.steps.low + self.steps.high) // 2)
+        self._periphery = Periphery(array, self.steps.half_lsb)
+        self._held: Whole = np.zeros(self.columns, dtype=np.int64)
+        self._lines: Whole = np.arange(self.columns)
+        check_sums(config, layer, array)
+
+    def read_forward(self, address: Address, rows: NDArray[np.int64]) -> None:
+        driven = self.conductances[:, :, rows]
+        sums = (driven[PLUS] - driven[MINUS]).sum(axis=1)
+        squares = (driven**2).sum(axis=(0, 2)) if self.array.device.read_noise else None
+        self._hold(address, np.arange(self.columns), sums, squares, self._places)
+
+    def read_digit(self, address: Address, row: int, digit: int) -> None:
+        driven = self.conductances[:, digit, row]
+        squares = (driven**2).sum(axis=0) if self.array.device.read_noise else None
+        self._hold(address, np.arange(self.columns), driven[PLUS] - driven[MINUS], squares)
+
+    def read_backward(self, address: Address, signs: NDArray[np.int8], rows: NDArray[np.int64]) -> None:
+        sensed = self.conductances[:, :, rows]
+        sums = (sensed[PLUS] - sensed[MINUS]) @ signs.astype(np.int64)
+        squares = None
+        if self.array.device.read_noise:
+            squares = (sensed**2).sum(axis=0) @ np.abs(signs).astype(np.int64)
+        self._hold(address, rows, sums, squares, self._places)
+
+    def compare(self, address: Address, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return self._held + self._periphery.errors(address, self._lines) > self._periphery.references(codes)
+
+    def pulse(self, address: Address, rows: NDArray[np.int64], signs: NDArray[np.int8], digit: int = 0) -> None:
+        columns = np.flatnonzero(signs)
+        up = np.stack([signs[columns] > 0, signs[columns] < 0])
+        noise = self._pulse_noise(address, rows, columns, digit)
+        for polarity in (PLUS, MINUS):
+            self._move(polarity, digit, rows, columns, up[polarity], noise[..., polarity])
+
+    def load(self, cells: Cells) -> None:
+        digits = len(self._places)
+        values = cells.reshape(self.rows, self.columns, digits).transpose(2, 0, 1).astype(np.int64)
+        shift = (values * self.steps.half_lsb + ONE // 2) >> 16
+        middle = (self.steps.low + self.steps.high) // 2
+        wanted = np.stack([middle + shift, middle - shift])
+        self.conductances[:] = np.clip(wanted, self.population.low, self.population.high)
+
+    def dump(self) -> Cells:
+        half = self.steps.half_lsb
+        difference = self.conductances[PLUS] - self.conductances[MINUS]
+        cells = np.clip((difference * ONE + half) // (2 * half), -self._digit_max, self._digit_max)
+        return cells.transpose(1, 2, 0).reshape(self.rows, -1).astype(np.int32)
+
+    def _hold(
+        self, address: Address, lines: Whole, sums: Whole, squares: Whole | None, places: Whole | None = None
+    ) -> None:
+        """Hold the sums over digits, shape (digits, lines), or those of a digit alone, shape (lines,), and their noise."""
+        self._lines = lines
+        self._held = sums if places is None else places @ sums
+        if squares is not None:
+            variance = squares if places is None else places**2 @ squares
+            normals = line_normals(self.array.seed, Purpose.READ, address, lines)
+            noise = integer_root(variance) * fixed_point(self.array.device.read_noise) * normals
+            self._held = self._held + ((noise + (1 << 31)) >> 32)
+
+    def _pulse_noise(self, address: Address, rows: Whole, columns: Whole, digit: int) -> Normals:
+        """Normals of the devices pulsed, shape (rows, columns, 2)."""
+        device = self.array.device
+        if not device.cycle_spread_of_range and not device.cycle_spread_of_step:
+            return np.zeros((len(rows), len(columns), 2), dtype=np.int64)
+        cells = columns * len(self._places) + digit
+        c1, c2, c3 = counter_words(Purpose.PULSE, address._replace(digit=digit))
+        return normals_of(device_words(self.array.seed, rows, cells, c1, c2, c3))
+
+    def _move(self, polarity: int, digit: int, rows: Whole, columns: Whole, up: NDArray[np.bool_], x: Normals) -> None:
+        """SET the devices in columns where `up`, RESET the others."""
+        device, (low, high, i_set, i_reset, k_set, k_reset) = self.array.device, self._of(polarity, digit, rows, columns)
+        chosen = (polarity, digit, rows[:, np.newaxis], columns)
+        g = self.conductances[chosen]
+        step = np.where(up, i_set, i_reset) + (np.where(up, k_set, k_reset) * (g - low) >> 8)
+        spread = fixed_point(device.cycle_spread_of_range) * (self.steps.high - self.steps.low)
+        spread = spread + (fixed_point(device.cycle_spread_of_step) * np.abs(step) >> 16)
+        moved = (step + (spread * x >> 16) + ONE // 2) >> 16
+        self.conductances[chosen] = np.clip(np.where(up, g + moved, g - moved), low, high)
+
+    def _of(self, polarity: int, digit: int, rows: Whole, columns: Whole) -> list[Whole]:
+        """Range and steps of devices, each of shape (rows, columns)."""
+        shape = self.conductances.shape
+        return [
+            np.broadcast_to(values, shape)[polarity, digit, rows[:, np.newaxis], columns] for values in self.population
+        ]
+
+
+class Periphery:
+    """References and comparators of an array.
+
+    Parameters
+    ----------
+    array : ArrayConfig
+    half_lsb : int
+        In 2^-16 quanta.
+    """
+
+    def __init__(self, array: ArrayConfig, half_lsb: int) -> None:
+        self._seed = array.seed
+        self._half_lsb = half_lsb
+        device = array.device
+        self._step = device.quanta(array.reference_step_S)
+        self.noise, self.offset = (
+            fixed_point(siemens / device.quantum_S) for siemens in (array.comparator_noise_S, array.comparator_offset_S)
+        )
+
+    def references(self, codes: NDArray[np.int64]) -> Whole:
+        """What codes are compared with, in quanta."""
+        exact = ((2 * codes.astype(np.int64) + 1) * self._half_lsb + ONE // 2) >> 16
+        if self._step:
+            return (2 * exact + self._step) // (2 * self._step) * self._step
+        return exact
+
+    def errors(self, address: Address, lines: Whole) -> Whole:
+        """Offset and noise of the comparators of `lines`, in quanta."""
+        error = np.zeros(len(lines), dtype=np.int64)
+        if self.offset:
+            error += self.offsets(address, lines)
+        if self.noise:
+            error += (self.noise * line_normals(self._seed, Purpose.COMPARE, address, lines) + (1 << 31)) >> 32
+        return error
+
+    def offsets(self, address: Address, lines: Whole) -> Whole:
+        """Offsets of the comparators of `lines`, columns or rows as the read of `address` has it, in quanta."""
+        fixed = Address(0, address.layer, training=False, read=self._side(address))
+        return (self.offset * line_normals(self._seed, Purpose.OFFSET, fixed, lines) + (1 << 31)) >> 32
+
+    @staticmethod
+    def _side(address: Address) -> Read:
+        return Read.BACKWARD if address.read is Read.BACKWARD else Read.FORWARD
+
+
+def integer_root(values: Whole) -> Whole:
+    """floor(sqrt(values)), exactly."""
+    root = np.sqrt(values.astype(np.float64)).astype(np.int64)
+    root -= root * root > values
+    root += (root + 1) ** 2 <= values
+    return root
+
+
+def check_sums(config: Config, layer: int, array: ArrayConfig) -> None:
+    """Check that sums of conductances and of their squares fit 64 bits.
+
+    Raises
+    ------
+    ConfigError
+        If they do not.
+    """
+    steps = whole_steps(array.device, config.digit_max)
+    events = max(config.rows(layer) * (config.input_draws if layer == 1 else 1), config.columns(layer))
+    weight = sum(config.carry_base**digit for digit in range(config.carry_digits))
+    most = events * (weight * 2 * steps.high) ** 2 * 2
+    if most >= MOST:
+        raise ConfigError(
+            f"sums of squares over layer {layer} reach {most:.1e} quanta^2, which must be below 2^62: "
+            f"raise quantum_S, or lower carry_base or carry_digits"
+        )

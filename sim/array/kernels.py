@@ -1,0 +1,419 @@
+"""Compiled loops of the learning machine on an analog array (sections 7 and 13), on the arrays of `machine`.
+
+Layers are counted from 0. `m` and `s` are the machine and its scratch as in the golden model's loops, with weights in
+quanta and references instead of codes; `a` and `t` are the array and its scratch.
+"""
+
+import numpy as np
+
+from ...model.crossbar import Read
+from ...model.kernels import (
+    FIRE,
+    GATE,
+    INFER,
+    TRAIN,
+    compiled,
+    crossbar,
+    draw,
+    output_error,
+    present,
+    read_forward,
+    thin,
+)
+from ...model.machine import FIXED_WINDOW, RANDOM_WINDOW
+from ...model.philox import MULTIPLIERS, ROUNDS, WEYL
+from .noise import CENTRE, GAIN, GAIN_SHIFT, Purpose
+
+READ, COMPARE, PULSE = int(Purpose.READ), int(Purpose.COMPARE), int(Purpose.PULSE)
+FORWARD, BACKWARD, DIGIT = int(Read.FORWARD), int(Read.BACKWARD), int(Read.DIGIT)
+PLUS, MINUS = 0, 1
+WORD, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
+LANES, LANE_SHIFT, PAIR, PAIR_SHIFT = np.uint64(0x00FF00FF), np.uint64(8), np.uint64(0xFFFF), np.uint64(16)
+M0, M1 = np.uint64(MULTIPLIERS[0]), np.uint64(MULTIPLIERS[1])
+W0, W1 = np.uint64(WEYL[0]), np.uint64(WEYL[1])
+
+
+@compiled
+def train(m, s, a, t, features, labels, exponent, number):  # type: ignore[no-untyped-def]
+    """Train samples in order; `number` samples were trained before."""
+    last = len(m.sizes) - 2
+    for sample in range(len(features)):
+        trained = number + sample
+        forward(m, s, a, t, features[sample], TRAIN, trained)
+        if output_error(m, s, labels[sample]):
+            for layer in range(last):
+                open_gates(m, s, a, t, layer, trained)
+            for layer in range(last):
+                s.signs[layer, :] = 0
+            for layer in range(last - 1, -1, -1):
+                if not backward(m, s, a, t, layer, trained):
+                    break
+            for layer in range(last + 1):
+                update(m, s, a, t, layer, exponent, trained)
+        if m.period and (trained + 1) % m.period == 0:
+            for layer in range(last + 1):
+                carry(m, s, a, t, layer, trained)
+
+
+@compiled
+def infer(m, s, a, t, features, passes, votes):  # type: ignore[no-untyped-def]
+    """Add the votes of `passes` passes of each sample to `votes`, shape (samples, outputs)."""
+    last = len(m.sizes) - 1
+    for sample in range(len(features)):
+        for presentation in range(passes):
+            forward(m, s, a, t, features[sample], INFER, sample * passes + presentation)
+            for event in range(s.counts[last] - 1):
+                votes[sample, s.events[last, event]] += 1
+
+
+@compiled
+def refresh(m, a):  # type: ignore[no-untyped-def]
+    """Set weights, and their squares if they are needed, from the conductances."""
+    for cell in range(len(m.weights)):
+        total = np.int64(0)
+        for digit in range(a.digits):
+            difference = a.conductances[PLUS, digit, cell] - a.conductances[MINUS, digit, cell]
+            total += a.places[digit] * difference
+        m.weights[cell] = total
+    for cell in range(len(a.squares)):
+        total = np.int64(0)
+        for digit in range(a.digits):
+            total += a.places[digit] ** 2 * square(a, digit, cell)
+        a.squares[cell] = total
+
+
+@compiled
+def square(a, digit, cell):  # type: ignore[no-untyped-def]
+    """The sum of the squares of a cell's conductances."""
+    plus, minus = np.int64(a.conductances[PLUS, digit, cell]), np.int64(a.conductances[MINUS, digit, cell])
+    return plus * plus + minus * minus
+
+
+@compiled
+def detail(comparison, digit, training, read, repetition):  # type: ignore[no-untyped-def]
+    """Counter word c2."""
+    return comparison + (digit << 4) + (training << 8) + (read << 9) + (repetition << 16)
+
+
+@compiled
+def draw_normals(a, t, count, sample, c2, purpose, layer):  # type: ignore[no-untyped-def]
+    """Two standard normals in 2^-16 for each of the first counter words in `lines`."""
+    c1 = np.uint64(sample) & WORD
+    c3 = np.uint64((purpose << 16) + layer + 1)
+    for index in range(count):
+        x0, x1, x2, x3 = t.lines[index], c1, np.uint64(c2), c3
+        k0, k1 = np.uint64(a.key_low), np.uint64(a.key_high)
+        for _ in range(ROUNDS):
+            p0, p1 = M0 * x0, M1 * x2
+            x0, x1 = (p1 >> HALF) ^ x1 ^ k0, p1 & WORD
+            x2, x3 = (p0 >> HALF) ^ x3 ^ k1, p0 & WORD
+            k0, k1 = (k0 + W0) & WORD, (k1 + W1) & WORD
+        t.first[index] = normal(x0, x1)
+        t.second[index] = normal(x2, x3)
+
+
+@compiled
+def normal(low, high):  # type: ignore[no-untyped-def]
+    """A standard normal in 2^-16 of two words."""
+    lanes = (low & LANES) + ((low >> LANE_SHIFT) & LANES) + (high & LANES) + ((high >> LANE_SHIFT) & LANES)
+    total = np.int64((lanes & PAIR) + (lanes >> PAIR_SHIFT)) - CENTRE
+    return (total * GAIN + (1 << (GAIN_SHIFT - 1))) >> GAIN_SHIFT
+
+
+@compiled
+def draw_columns(a, t, columns, row, sample, c2, purpose, layer):  # type: ignore[no-untyped-def]
+    """Draw normals for all columns: those of column j are in `first` or `second`, at j div 2."""
+    pairs = (columns + 1) >> 1
+    for pair in range(pairs):
+        t.lines[pair] = np.uint64((row << 16) + pair)
+    draw_normals(a, t, pairs, sample, c2, purpose, layer)
+
+
+@compiled
+def of_column(t, column):  # type: ignore[no-untyped-def]
+    """A column's normal of the last draw."""
+    return t.second[column >> 1] if column & 1 else t.first[column >> 1]
+
+
+@compiled
+def compare_noise(m, a, t, layer, row, sample, c2, error):  # type: ignore[no-untyped-def]
+    """Set what the comparators of the columns add, in quanta; it stays zero without noise."""
+    if a.comparator_noise == 0:
+        return
+    columns = m.sizes[layer + 1]
+    draw_columns(a, t, columns, row, sample, c2, COMPARE, layer)
+    for column in range(columns):
+        error[column] = (a.comparator_noise * of_column(t, column) + (1 << 31)) >> 32
+
+
+@compiled
+def root(value):  # type: ignore[no-untyped-def]
+    """floor(sqrt(value)), exactly."""
+    found = np.int64(np.sqrt(np.float64(value)))
+    if found * found > value:
+        found -= 1
+    if (found + 1) * (found + 1) <= value:
+        found += 1
+    return found
+
+
+@compiled
+def read_noise(a, variance, x):  # type: ignore[no-untyped-def]
+    """What a read is off, in quanta."""
+    return (root(variance) * a.read_noise * x + (1 << 31)) >> 32
+
+
+@compiled
+def forward(m, s, a, t, features, bank, sample):  # type: ignore[no-untyped-def]
+    """Draw the input and fire layer by layer."""
+    s.z[0, :] = 0
+    t.variance[:] = 0
+    for _ in range(m.draws):
+        present(m, s, features, bank)
+        read(m, s, a, t, 0)
+    for layer in range(len(m.sizes) - 1):
+        if layer:
+            s.z[layer, :] = 0
+            t.variance[:] = 0
+            read(m, s, a, t, layer)
+        hold(m, s, a, t, layer, bank == TRAIN, sample)
+        fire(m, s, a, t, layer, bank, sample)
+
+
+@compiled
+def read(m, s, a, t, layer):  # type: ignore[no-untyped-def]
+    """Add the row events to z, and their squares to the variance."""
+    read_forward(s, crossbar(m, m.weights, layer), s.events[layer], s.counts[layer], s.z[layer])
+    if a.read_noise:
+        squares = crossbar(m, a.squares, layer)
+        for event in range(s.counts[layer]):
+            row = squares[s.events[layer, event]]
+            for column in range(len(row)):
+                t.variance[column] += row[column]
+
+
+@compiled
+def hold(m, s, a, t, layer, training, sample):  # type: ignore[no-untyped-def]
+    """Add the noise of the read, and the comparators' offsets, to z."""
+    columns, z, offsets = m.sizes[layer + 1], s.z[layer], a.offsets[FORWARD, layer]
+    if a.read_noise:
+        draw_columns(a, t, columns, 0, sample, detail(0, 0, int(training), FORWARD, 0), READ, layer)
+        for column in range(columns):
+            z[column] += read_noise(a, t.variance[column], of_column(t, column))
+    for column in range(columns):
+        z[column] += offsets[column]
+
+
+@compiled
+def fire(m, s, a, t, layer, bank, sample):  # type: ignore[no-untyped-def]
+    """Compare z with random thresholds."""
+    columns, error = m.sizes[layer + 1], t.error[0]
+    z, thresholds, drawn, fired = s.z[layer], m.thresholds[layer], s.drawn[0], s.events[layer + 1]
+    compare_noise(m, a, t, layer, 0, sample, detail(0, 0, int(bank == TRAIN), FORWARD, 0), error)
+    draw(m, bank, layer, FIRE, columns, drawn)
+    count = 0
+    for column in range(columns):
+        fired[count] = column
+        count += z[column] + error[column] > thresholds[drawn[column]]
+    fired[count] = columns
+    s.counts[layer + 1] = count + 1
+
+
+@compiled
+def open_gates(m, s, a, t, layer, sample):  # type: ignore[no-untyped-def]
+    """List the columns of a hidden layer whose gate is open."""
+    columns = m.sizes[layer + 1]
+    z, opened, count = s.z[layer], s.open[layer], 0
+    first, second = t.error[1], t.error[2]
+    compare_noise(m, a, t, layer, 0, sample, detail(1, 0, 1, FORWARD, 0), first)
+    compare_noise(m, a, t, layer, 0, sample, detail(2, 0, 1, FORWARD, 0), second)
+    if m.gate == FIXED_WINDOW or m.gate == RANDOM_WINDOW:
+        lower, upper, drawn = m.windows[layer], a.upper_windows[layer], s.drawn[0]
+        if m.gate == RANDOM_WINDOW:
+            draw(m, TRAIN, layer, GATE, columns, drawn)
+        else:
+            drawn[:columns] = 0
+        for column in range(columns):
+            opened[count] = column
+            above = z[column] + first[column] > lower[drawn[column]]
+            count += above & (z[column] + second[column] <= upper[drawn[column]])
+    else:
+        thresholds, one, other = m.thresholds[layer], s.drawn[0], s.drawn[1]
+        draw(m, TRAIN, layer, GATE, columns, one)
+        draw(m, TRAIN, layer, GATE, columns, other)
+        for column in range(columns):
+            opened[count] = column
+            fires = z[column] + first[column] > thresholds[one[column]]
+            count += fires != (z[column] + second[column] > thresholds[other[column]])
+    s.opened[layer] = count
+
+
+@compiled
+def list_driven(signs, columns, driven):  # type: ignore[no-untyped-def]
+    """List the columns whose sign is not zero; returns how many."""
+    count = 0
+    for column in range(columns):
+        driven[count] = column
+        count += signs[column] != 0
+    return count
+
+
+@compiled
+def backward(m, s, a, t, layer, sample):  # type: ignore[no-untyped-def]
+    """Set the signs of a hidden layer to those of the sums that its open columns see; False if nothing was to read."""
+    upper, signs, opened = s.signs[layer + 1], s.signs[layer], s.opened[layer]
+    driven = list_driven(upper, m.sizes[layer + 2], t.driven)
+    if driven == 0:
+        return False
+    weights = crossbar(m, m.weights, layer + 1)
+    for event in range(opened):
+        row, total = s.open[layer, event], np.int64(0)
+        for index in range(driven):
+            total += np.int64(weights[row, t.driven[index]]) * upper[t.driven[index]]
+        t.sum[event] = total + a.offsets[BACKWARD, layer + 1, row]
+    if a.read_noise:
+        squares = crossbar(m, a.squares, layer + 1)
+        draw_rows(s, a, t, layer, sample, 0, READ)
+        for event in range(opened):
+            row, variance = s.open[layer, event], np.int64(0)
+            for index in range(driven):
+                variance += squares[row, t.driven[index]]
+            t.sum[event] += read_noise(a, variance, of_row(t, event, row))
+    decide_signs(s, a, t, layer, sample)
+    return True
+
+
+@compiled
+def decide_signs(s, a, t, layer, sample):  # type: ignore[no-untyped-def]
+    """Reduce the sums that are held to their signs, by two comparisons each."""
+    opened = s.opened[layer]
+    for comparison in range(2):
+        error = t.error[comparison + 1]
+        if a.comparator_noise:
+            draw_rows(s, a, t, layer, sample, comparison, COMPARE)
+            for event in range(opened):
+                x = of_row(t, event, s.open[layer, event])
+                error[event] = (a.comparator_noise * x + (1 << 31)) >> 32
+    for event in range(opened):
+        positive = t.sum[event] + t.error[1, event] > a.sign_codes[0]
+        negative = t.sum[event] + t.error[2, event] <= a.sign_codes[1]
+        s.signs[layer, s.open[layer, event]] = np.int64(positive) - np.int64(negative)
+
+
+@compiled
+def draw_rows(s, a, t, layer, sample, comparison, purpose):  # type: ignore[no-untyped-def]
+    """Draw normals for the open columns of `layer`, which are rows of the next."""
+    for event in range(s.opened[layer]):
+        t.lines[event] = np.uint64(s.open[layer, event] >> 1)
+    draw_normals(a, t, s.opened[layer], sample, detail(comparison, 0, 1, BACKWARD, 0), purpose, layer + 1)
+
+
+@compiled
+def of_row(t, event, row):  # type: ignore[no-untyped-def]
+    """A row's normal of the last draw."""
+    return t.second[event] if row & 1 else t.first[event]
+
+
+@compiled
+def update(m, s, a, t, layer, exponent, sample):  # type: ignore[no-untyped-def]
+    """Thin the row events and pulse them along the signs of the layer."""
+    events, count = thin(m, s, layer, exponent)
+    driven = list_driven(s.signs[layer], m.sizes[layer + 1], t.driven)
+    if driven == 0:
+        return
+    for event in range(count):
+        pulse(m, a, t, layer, events[event], 0, s.signs[layer], driven, sample, FORWARD, 0)
+
+
+@compiled
+def pulse(m, a, t, layer, row, digit, signs, driven, sample, read, repetition):  # type: ignore[no-untyped-def]
+    """Move the cells `digit` of a row along `signs`, those of the columns that are driven."""
+    noisy = a.range_spread != 0 or a.step_spread != 0
+    if noisy:
+        for index in range(driven):
+            t.lines[index] = np.uint64((row << 16) + t.driven[index] * a.digits + digit)
+        draw_normals(a, t, driven, sample, detail(0, digit, 1, read, repetition), PULSE, layer)
+    start = m.starts[layer] + row * m.widths[layer + 1]
+    for index in range(driven):
+        column = t.driven[index]
+        cell = start + column
+        up, x, y = signs[column] > 0, np.int64(0), np.int64(0)
+        if noisy:
+            x, y = t.first[index], t.second[index]
+        before = a.conductances[PLUS, digit, cell] - a.conductances[MINUS, digit, cell]
+        if a.read_noise:
+            a.squares[cell] -= a.places[digit] ** 2 * square(a, digit, cell)
+        move(a, PLUS, digit, cell, up, x)
+        move(a, MINUS, digit, cell, not up, y)
+        if a.read_noise:
+            a.squares[cell] += a.places[digit] ** 2 * square(a, digit, cell)
+        after = a.conductances[PLUS, digit, cell] - a.conductances[MINUS, digit, cell]
+        m.weights[cell] += a.places[digit] * (after - before)
+
+
+@compiled
+def move(a, polarity, digit, cell, up, x):  # type: ignore[no-untyped-def]
+    """SET or RESET a device; x is its normal."""
+    device = 0 if a.alike else cell
+    g = np.int64(a.conductances[polarity, digit, cell])
+    low, high = np.int64(a.low[polarity, digit, device]), np.int64(a.high[polarity, digit, device])
+    if up:
+        step = a.set_intercept[polarity, digit, device] + (a.set_slope[polarity, digit, device] * (g - low) >> 8)
+    else:
+        step = a.reset_intercept[polarity, digit, device] + (a.reset_slope[polarity, digit, device] * (g - low) >> 8)
+    spread = a.range_spread + (a.step_spread * abs(step) >> 16)
+    moved = (step + (spread * x >> 16) + (1 << 15)) >> 16
+    a.conductances[polarity, digit, cell] = min(max(g + moved if up else g - moved, low), high)
+
+
+@compiled
+def carry(m, s, a, t, layer, sample):  # type: ignore[no-untyped-def]
+    """Carry full cells into their upper neighbours, row by row."""
+    for row in range(m.sizes[layer] + 1):
+        for digit in range(a.digits - 1):
+            if outside(m, a, t, layer, row, digit, digit, 0, sample):
+                carry_up(m, a, t, layer, row, digit, sample)
+
+
+@compiled
+def outside(m, a, t, layer, row, digit, sensed, comparison, sample):  # type: ignore[no-untyped-def]
+    """Narrow `up` and `down` to full cells of the digit, or for comparison 2 to such whose upper neighbour has room; whether any is."""
+    columns = m.sizes[layer + 1]
+    start = m.starts[layer] + row * m.widths[layer + 1]
+    for column in range(columns):
+        cell = start + column
+        difference = a.conductances[PLUS, sensed, cell] - a.conductances[MINUS, sensed, cell]
+        t.sum[column] = difference + a.offsets[FORWARD, layer, column]
+    if a.read_noise:
+        draw_columns(a, t, columns, row, sample, detail(comparison, digit, 1, DIGIT, 0), READ, layer)
+        for column in range(columns):
+            t.sum[column] += read_noise(a, square(a, sensed, start + column), of_column(t, column))
+    compare_noise(m, a, t, layer, row, sample, detail(comparison, digit, 1, DIGIT, 0), t.error[1])
+    compare_noise(m, a, t, layer, row, sample, detail(comparison + 1, digit, 1, DIGIT, 0), t.error[2])
+    found = False
+    for column in range(columns):
+        above = t.sum[column] + t.error[1, column] > a.carry_codes[comparison]
+        below = t.sum[column] + t.error[2, column] <= a.carry_codes[comparison + 1]
+        if comparison:
+            t.up[column] &= not above
+            t.down[column] &= not below
+        else:
+            t.up[column], t.down[column] = above, below
+        found |= t.up[column] | t.down[column]
+    return found
+
+
+@compiled
+def carry_up(m, a, t, layer, row, digit, sample):  # type: ignore[no-untyped-def]
+    """Move the full cells of a row into their upper neighbours where these have room."""
+    if not outside(m, a, t, layer, row, digit, digit + 1, 2, sample):
+        return
+    columns = m.sizes[layer + 1]
+    for column in range(columns):
+        t.carried[column] = np.int64(t.up[column]) - np.int64(t.down[column])
+    driven = list_driven(t.carried, columns, t.driven)
+    pulse(m, a, t, layer, row, digit + 1, t.carried, driven, sample, DIGIT, 0)
+    for column in range(columns):
+        t.carried[column] = -t.carried[column]
+    for repetition in range(1, m.base + 1):
+        pulse(m, a, t, layer, row, digit, t.carried, driven, sample, DIGIT, repetition)

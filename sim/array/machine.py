@@ -1,0 +1,219 @@
+"""An analog array as flat arrays: what the compiled loops of `kernels` read and write."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model.config import Config
+from ...model.crossbar import Address, Read
+from ...model.machine import LINE, Machine, Scratch, make_machine, make_scratch
+from .config import ArrayConfig
+from .crossbar import Periphery, check_sums
+from .device import fixed_point, whole_steps
+from .population import Population, make_population
+
+Array = NDArray[Any]
+SIDES = 2
+
+
+class Analog(NamedTuple):
+    """The arrays of all layers; layers are counted from 0, columns padded as in `Machine`.
+
+    Attributes
+    ----------
+    conductances : ndarray of int32, shape (2, digits, devices)
+        Plus devices first, in quanta.
+    squares : ndarray of int64, shape (cells,), or (0,) without read noise
+        Of each synapse, weighted sums of the squares of its conductances.
+    low, high : ndarray of int32, shape (2, digits, devices), or (2, digits, 1) where all devices are alike
+    set_intercept, reset_intercept, set_slope, reset_slope : ndarray of int64, shaped likewise
+    alike : bool
+    places : ndarray of int64, shape (digits,)
+        What a digit counts.
+    upper_windows : ndarray of int64, shape (layers, 256)
+        References of the upper end of a gate's window.
+    carry_codes : ndarray of int64, shape (4,)
+        References of a carry: F - 1, -F, digit_max - 1, -digit_max.
+    sign_codes : ndarray of int64, shape (2,)
+        References of the codes 0 and -1.
+    offsets : ndarray of int64, shape (2, layers, lines)
+        Of the comparators of columns and of rows, in quanta.
+    range_spread, step_spread, read_noise, comparator_noise : int
+        In 2^-16: quanta, shares, shares, quanta.
+    key_low, key_high : int
+        Words of the seed.
+    digits : int
+    """
+
+    conductances: Array
+    squares: Array
+    low: Array
+    high: Array
+    set_intercept: Array
+    reset_intercept: Array
+    set_slope: Array
+    reset_slope: Array
+    alike: bool
+    places: Array
+    upper_windows: Array
+    carry_codes: Array
+    sign_codes: Array
+    offsets: Array
+    range_spread: int
+    step_spread: int
+    read_noise: int
+    comparator_noise: int
+    key_low: int
+    key_high: int
+    digits: int
+
+
+class AnalogScratch(NamedTuple):
+    """Memory that a sample needs beside `Scratch`.
+
+    Attributes
+    ----------
+    variance : ndarray of int64, shape (lines,)
+    lines : ndarray of int64, shape (lines,)
+        First counter words of an operation.
+    first, second : ndarray of int64, shape (lines,)
+        Normals of a pair of lines or devices.
+    error : ndarray of int64, shape (3, lines)
+        Comparator noise.
+    up, down : ndarray of bool, shape (lines,)
+    sum : ndarray of int64, shape (lines,)
+        What is held of a backward read or of a digit.
+    driven : ndarray of int64, shape (lines,)
+        Columns whose sign is not zero.
+    carried : ndarray of int8, shape (lines,)
+    """
+
+    variance: Array
+    lines: Array
+    first: Array
+    second: Array
+    error: Array
+    up: Array
+    down: Array
+    sum: Array
+    driven: Array
+    carried: Array
+
+
+def make_analog(config: Config, array: ArrayConfig) -> tuple[Machine, Scratch, Analog, AnalogScratch]:
+    """All that the kernels need, conductances at mid-range.
+
+    Raises
+    ------
+    ConfigError
+        If the devices cannot hold the cells, or sums would not fit 64 bits.
+    """
+    steps = whole_steps(array.device, config.digit_max)
+    periphery = Periphery(array, steps.half_lsb)
+    for layer in range(1, config.layers + 1):
+        check_sums(config, layer, array)
+    machine = _analog_machine(config, steps.high, periphery)
+    population, alike = _flat_population(config, array, machine)
+    devices = int(machine.starts[-1])
+    shape = 2, config.carry_digits, devices
+    analog = Analog(
+        conductances=np.full(shape, (steps.low + steps.high) // 2, dtype=np.int32),
+        squares=np.zeros(devices if array.device.read_noise else 0, dtype=np.int64),
+        low=population.low.astype(np.int32),
+        high=population.high.astype(np.int32),
+        set_intercept=population.set_intercept,
+        reset_intercept=population.reset_intercept,
+        set_slope=population.set_slope,
+        reset_slope=population.reset_slope,
+        alike=alike,
+        places=config.carry_base ** np.arange(config.carry_digits, dtype=np.int64),
+        upper_windows=_references(periphery, [[u - 1 for u in config.windows(k)] for k in _layers(config)]),
+        carry_codes=_references(periphery, _carry_codes(config)),
+        sign_codes=_references(periphery, [0, -1]),
+        offsets=_offsets(config, periphery, machine),
+        range_spread=fixed_point(array.device.cycle_spread_of_range) * (steps.high - steps.low),
+        step_spread=fixed_point(array.device.cycle_spread_of_step),
+        read_noise=fixed_point(array.device.read_noise),
+        comparator_noise=periphery.noise,
+        key_low=array.seed & 0xFFFFFFFF,
+        key_high=array.seed >> 32,
+        digits=config.carry_digits,
+    )
+    return machine, make_scratch(machine), analog, _make_scratch(machine)
+
+
+def _layers(config: Config) -> range:
+    return range(1, config.layers + 1)
+
+
+def _analog_machine(config: Config, highest: int, periphery: Periphery) -> Machine:
+    """The machine with weights in quanta and references instead of codes; windows are the lower ends."""
+    machine = make_machine(config)
+    weight_max = 2 * highest * sum(config.carry_base**digit for digit in range(config.carry_digits))
+    return machine._replace(
+        weights=np.zeros(len(machine.weights), dtype=np.int32 if weight_max < 1 << 31 else np.int64),
+        cells=np.zeros((1, LINE), dtype=np.int8),
+        thresholds=_references(periphery, [config.thresholds(layer) for layer in _layers(config)]),
+        windows=_references(periphery, [[-u for u in config.windows(layer)] for layer in _layers(config)]),
+        weight_max=weight_max,
+    )
+
+
+def _references(periphery: Periphery, codes: Any) -> Array:
+    return periphery.references(np.array(codes, dtype=np.int64))
+
+
+def _carry_codes(config: Config) -> list[int]:
+    base, most = config.carry_base, config.digit_max
+    return [base - 1, -base, most - 1, -most]
+
+
+def _flat_population(config: Config, array: ArrayConfig, machine: Machine) -> tuple[Population, bool]:
+    layers = []
+    for layer in _layers(config):
+        rows, columns = config.rows(layer), config.columns(layer)
+        layers.append(make_population(array, layer, rows, columns, config.carry_digits, config.digit_max))
+    shape = 2, config.carry_digits
+    if all(values.size == 1 for values in layers[0]):
+        alike = [np.broadcast_to(values.reshape(1, 1, 1), (*shape, 1)).copy() for values in layers[0]]
+        return Population(*alike), True
+    padded = [
+        np.concatenate([_pad(values, machine, *shape, layer) for layer, values in enumerate(same)], axis=2)
+        for same in zip(*layers, strict=True)
+    ]
+    return Population(*padded), False
+
+
+def _pad(values: Array, machine: Machine, polarities: int, digits: int, layer: int) -> Array:
+    rows, columns = int(machine.sizes[layer]) + 1, int(machine.sizes[layer + 1])
+    padded = np.zeros((polarities, digits, rows, int(machine.widths[layer + 1])), dtype=np.int64)
+    padded[..., :columns] = values
+    return padded.reshape(polarities, digits, -1)
+
+
+def _offsets(config: Config, periphery: Periphery, machine: Machine) -> Array:
+    offsets = np.zeros((SIDES, config.layers, int(machine.widths.max()) + LINE), dtype=np.int64)
+    if periphery.offset:
+        for side in (Read.FORWARD, Read.BACKWARD):
+            for layer in _layers(config):
+                lines = config.columns(layer) if side is Read.FORWARD else config.rows(layer)
+                address = Address(0, layer, training=False, read=side)
+                offsets[side, layer - 1, :lines] = periphery.offsets(address, np.arange(lines))
+    return offsets
+
+
+def _make_scratch(machine: Machine) -> AnalogScratch:
+    lines = int(machine.widths.max()) + LINE
+    return AnalogScratch(
+        variance=np.zeros(lines, dtype=np.int64),
+        lines=np.zeros(lines, dtype=np.uint64),
+        first=np.zeros(lines, dtype=np.int64),
+        second=np.zeros(lines, dtype=np.int64),
+        error=np.zeros((3, lines), dtype=np.int64),
+        up=np.zeros(lines, dtype=np.bool_),
+        down=np.zeros(lines, dtype=np.bool_),
+        sum=np.zeros(lines, dtype=np.int64),
+        driven=np.zeros(lines, dtype=np.int64),
+        carried=np.zeros(lines, dtype=np.int8),
+    )

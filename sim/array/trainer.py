@@ -1,0 +1,121 @@
+"""The learning machine on an analog array, in compiled loops: the fast twin of `Trainer` with `AnalogCrossbar`."""
+
+from collections.abc import Sequence
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model.config import Config
+from ...model.crossbar import Cells
+from ...model.errors import RunError
+from ...model.fast import KernelTrainer
+from ...model.trainer import check_weights
+from .config import ArrayConfig
+from .crossbar import MINUS, PLUS
+from .device import whole_steps
+from .machine import make_analog
+from .noise import ONE
+
+Conductances = NDArray[np.int32]
+
+
+class AnalogTrainer(KernelTrainer):
+    """The golden model on an analog array, in compiled loops.
+
+    Parameters
+    ----------
+    config : Config
+        The machine.
+    array : ArrayConfig
+        Its arrays.
+
+    Raises
+    ------
+    ConfigError
+        If the devices cannot hold the cells, or sums would not fit 64 bits.
+    ImportError
+        Where Numba is missing.
+    """
+
+    def __init__(self, config: Config, array: ArrayConfig) -> None:
+        self.array = array
+        self._steps = whole_steps(array.device, config.digit_max)
+        arrays = make_analog(config, array)
+        self._analog = arrays[2]
+        super().__init__(config, _kernels(), arrays)
+
+    def weights(self) -> list[Cells]:
+        """Cells of layers 1 to L, each of shape (rows, columns * carry_digits), in steps: the nearest to the conductances."""
+        half, most = self._steps.half_lsb, self.config.digit_max
+        cells = []
+        for g in self.conductances():
+            difference = g[PLUS].astype(np.int64) - g[MINUS]
+            nearest = np.clip((difference * ONE + half) // (2 * half), -most, most)
+            cells.append(nearest.transpose(1, 2, 0).reshape(g.shape[2], -1).astype(np.int32))
+        return cells
+
+    def load(self, weights: Sequence[Cells]) -> None:
+        """Program the cells of all layers, each of shape (rows, columns * carry_digits), in steps.
+
+        Raises
+        ------
+        RunError
+            If a shape or a cell does not fit; nothing is changed then.
+        """
+        config = self.config
+        check_weights(config, weights)
+        middle = (self._steps.low + self._steps.high) // 2
+        for layer, matrix in enumerate(weights, start=1):
+            values = matrix.reshape(config.rows(layer), config.columns(layer), config.carry_digits).astype(np.int64)
+            shift = (values.transpose(2, 0, 1) * self._steps.half_lsb + ONE // 2) >> 16
+            for digit in range(config.carry_digits):
+                for polarity, wanted in ((PLUS, middle + shift[digit]), (MINUS, middle - shift[digit])):
+                    low, high = (self._bound(bounds, polarity, digit, layer) for bounds in self._bounds())
+                    self._devices(polarity, digit, layer)[:] = np.clip(wanted, low, high)
+        self._kernels.refresh(self._machine, self._analog)
+
+    def conductances(self) -> list[Conductances]:
+        """Conductances of layers 1 to L, each of shape (2, digits, rows, columns), plus devices first, in quanta."""
+        config = self.config
+        return [
+            np.array([[self._devices(p, d, layer) for d in range(config.carry_digits)] for p in (PLUS, MINUS)])
+            for layer in range(1, config.layers + 1)
+        ]
+
+    def load_conductances(self, conductances: Sequence[Conductances]) -> None:
+        """Set all conductances, as `conductances` gives them.
+
+        Raises
+        ------
+        RunError
+            If a shape does not fit; nothing is changed then.
+        """
+        shapes = [g.shape for g in self.conductances()]
+        if [g.shape for g in conductances] != shapes:
+            raise RunError(f"conductances must be of shapes {shapes}, not {[g.shape for g in conductances]}")
+        for layer, values in enumerate(conductances, start=1):
+            for polarity in (PLUS, MINUS):
+                for digit in range(self.config.carry_digits):
+                    self._devices(polarity, digit, layer)[:] = values[polarity, digit]
+        self._kernels.refresh(self._machine, self._analog)
+
+    def _devices(self, polarity: int, digit: int, layer: int) -> NDArray[np.signedinteger]:
+        """Conductances of a layer's devices, shape (rows, columns)."""
+        return self._part(self._analog.conductances[polarity, digit], layer)
+
+    def _bounds(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        return self._analog.low, self._analog.high
+
+    def _bound(
+        self, bounds: NDArray[np.int32], polarity: int, digit: int, layer: int
+    ) -> NDArray[np.signedinteger]:
+        values = bounds[polarity, digit]
+        return values if self._analog.alike else self._part(values, layer)
+
+
+def _kernels() -> ModuleType:
+    """Imported late: Numba takes a while, and need not be there."""
+    from . import kernels
+
+    return kernels
