@@ -114,6 +114,8 @@ def _describe_config(config: Config) -> Iterator[str]:
     yield "-".join(map(str, config.sizes))
     if config.carry_digits > 1:
         yield f"{config.carry_digits} cells of {config.weight_bits} bits, base {config.carry_base}"
+        if config.carry_pulses > 1:
+            yield f"{config.carry_pulses} pulses a carry"
         yield f"carry every {config.carry_period}"
     else:
         yield f"{config.weight_bits} bits"

@@ -89,7 +89,7 @@ class Carry(wiring.Component):
         downward = Signal()
         up, down = (Signal(geometry.groups * geometry.tables, name=name) for name in ("up", "down"))
         fold = Signal(range(max(geometry.folds, 2)))
-        pulses = Signal(range(geometry.base + 1))
+        pulses = Signal(range(geometry.base * geometry.pulses + 1))
         accepted = operation.valid & operation.ready
         any_carries = (up | down)[: geometry.columns].any()
         self._compare(m, upper, up, down)
@@ -127,15 +127,17 @@ class Carry(wiring.Component):
                     m.d.sync += upper.eq(0)
                     m.next = "NEXT"
                 with m.Elif(upper):
-                    m.d.sync += upper.eq(1)
+                    m.d.sync += [upper.eq(1), pulses.eq(geometry.pulses - 1)]
                     m.d.comb += self.carried.valid.eq(1)
                     m.next = "RAISE"
             with m.State("RAISE"):
                 m.d.comb += [operation.valid.eq(1), operation.p.operation.eq(Operation.PULSE)]
                 with m.If(accepted):
-                    m.next = "RAISED"
+                    m.d.sync += pulses.eq(pulses - 1)
+                    with m.If(pulses == 0):
+                        m.next = "RAISED"
             with m.State("RAISED"), m.If(self.idle):
-                m.d.sync += [upper.eq(0), downward.eq(1), pulses.eq(geometry.base - 1)]
+                m.d.sync += [upper.eq(0), downward.eq(1), pulses.eq(geometry.base * geometry.pulses - 1)]
                 m.next = "LOWER"
             with m.State("LOWER"):
                 m.d.comb += [operation.valid.eq(1), operation.p.operation.eq(Operation.PULSE)]
@@ -160,7 +162,7 @@ class Carry(wiring.Component):
         """Ask for every group as soon as a read begins; keep who is full, and then whose neighbour is not."""
         geometry, request, response = self._geometry, self.request, self.response
         asked = Signal(range(geometry.groups + 1), init=geometry.groups)
-        bound = Array((geometry.base, geometry.digit_max))[upper]
+        bound = Array((geometry.base * geometry.pulses, geometry.digit_max - geometry.pulses + 1))[upper]
         m.d.comb += [
             request.valid.eq(self.busy & (asked != geometry.groups)),
             request.p.group.eq(asked),

@@ -75,17 +75,23 @@ def _layer_carry(geometry: Geometry, cells: Cells) -> int:
     folds = geometry.folds
     last_group = geometry.groups - 1 - (folds - 1) * geometry.groups_per_fold
     read = 1 + (folds - 1) * (geometry.groups_per_fold + 2) + HOLD_LATENCY + last_group + 2
-    lowering = geometry.base * folds if folds > 1 else 2 * geometry.base - 1  # a word just written waits a cycle
+    raising, lowering = (_repeated(pulses, folds) for pulses in (geometry.pulses, geometry.base * geometry.pulses))
+    threshold = geometry.base * geometry.pulses
     cycles = 0
     for row in cells.reshape(geometry.rows, geometry.columns, geometry.digits).copy():
         for digit in range(geometry.digits - 1):
             lower, upper = row[:, digit], row[:, digit + 1]
-            full = (lower >= geometry.base).astype(int) - (lower <= -geometry.base)
-            carried = np.where(full * upper < geometry.digit_max, full, 0)
-            upper += carried
-            lower -= geometry.base * carried
-            cycles += 1 + read * (2 if full.any() else 1) + (folds + 2 + lowering + 2 if carried.any() else 0)
+            full = (lower >= threshold).astype(int) - (lower <= -threshold)
+            carried = np.where(full * upper <= geometry.digit_max - geometry.pulses, full, 0)
+            upper += geometry.pulses * carried
+            lower -= threshold * carried
+            cycles += 1 + read * (2 if full.any() else 1) + (raising + 2 + lowering + 2 if carried.any() else 0)
     return cycles
+
+
+def _repeated(pulses: int, folds: int) -> int:
+    """Cycles of pulses on the same row, one after the other: a word just written waits a cycle."""
+    return pulses * folds if folds > 1 else 2 * pulses - 1
 
 
 def _forward(geometries: Sequence[Geometry], trace: Trace) -> int:

@@ -25,8 +25,9 @@ class Geometry:
         Groups of `tables` lines in all columns; the last may be short.
     groups_per_fold : int
         Groups of `tables` lines in a full fold.
-    digits, base, digit_max : int
-        Cells of a weight, steps of one that make one of the next, and the largest value of a cell.
+    digits, base, pulses, digit_max : int
+        Cells of a weight, steps of one that make one of the next, steps that a carry moves the next, and the largest
+        value of a cell.
     cell_bits, weight_bits : int
         Width of a signed cell, and of a signed weight.
     read_bits : int
@@ -44,6 +45,7 @@ class Geometry:
     groups_per_fold: int
     digits: int
     base: int
+    pulses: int
     digit_max: int
     cell_bits: int
     weight_bits: int
@@ -71,6 +73,7 @@ class Geometry:
             groups_per_fold=-(-lanes // tables),
             digits=config.carry_digits,
             base=config.carry_base,
+            pulses=config.carry_pulses,
             digit_max=config.digit_max,
             cell_bits=config.weight_bits,
             weight_bits=config.weight_max.bit_length() + 1,

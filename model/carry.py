@@ -16,7 +16,7 @@ class Carried(NamedTuple):
     down: Rows
 
 
-def carry(crossbar: Crossbar, address: Address, *, digits: int, base: int, digit_max: int) -> Carried:
+def carry(crossbar: Crossbar, address: Address, *, digits: int, base: int, pulses: int, digit_max: int) -> Carried:
     """Carry full cells of all rows into their upper neighbours; no weight changes.
 
     Parameters
@@ -24,15 +24,15 @@ def carry(crossbar: Crossbar, address: Address, *, digits: int, base: int, digit
     crossbar : Crossbar
     address : Address
         Of the sample before.
-    digits, base, digit_max : int
-        Of a synapse's cells.
+    digits, base, pulses, digit_max : int
+        Of a synapse's cells; a carry moves the upper one by `pulses` steps.
     """
     up: list[NDArray[np.int64]] = []
     down: list[NDArray[np.int64]] = []
     for row in range(crossbar.rows):
         for digit in range(digits - 1):
             here = address._replace(read=Read.DIGIT, row=row, digit=digit)
-            rises, falls = _carry_row(crossbar, here, base, digit_max)
+            rises, falls = _carry_row(crossbar, here, base, pulses, digit_max)
             first = row * crossbar.columns * digits + digit
             up.append(first + digits * np.flatnonzero(rises))
             down.append(first + digits * np.flatnonzero(falls))
@@ -64,19 +64,20 @@ def join_digits(cells: Cells, digits: int, base: int) -> NDArray[np.int64]:
     return weights
 
 
-def _carry_row(crossbar: Crossbar, address: Address, base: int, digit_max: int) -> tuple[Bits, Bits]:
+def _carry_row(crossbar: Crossbar, address: Address, base: int, pulses: int, digit_max: int) -> tuple[Bits, Bits]:
     """Carry one digit of one row; which columns went up, and which down."""
-    up, down = _outside(crossbar, address, address.digit, base)
+    up, down = _outside(crossbar, address, address.digit, base * pulses)
     if not (up | down).any():
         return up, down
     upper = address.digit + 1
-    at_top, at_bottom = _outside(crossbar, address._replace(comparison=2), upper, digit_max)
+    at_top, at_bottom = _outside(crossbar, address._replace(comparison=2), upper, digit_max - pulses + 1)
     up, down = up & ~at_top, down & ~at_bottom
     signs = up.astype(np.int8) - down.astype(np.int8)
     if signs.any():
         rows = np.array([address.row])
-        crossbar.pulse(address, rows, signs, upper)
-        for repetition in range(1, base + 1):
+        for repetition in range(pulses):
+            crossbar.pulse(address._replace(repetition=repetition), rows, signs, upper)
+        for repetition in range(pulses, pulses + base * pulses):
             crossbar.pulse(address._replace(repetition=repetition), rows, -signs, address.digit)
     return up, down
 

@@ -29,6 +29,7 @@ MACHINE = (
     "input_draws",
     "carry_digits",
     "carry_base",
+    "carry_pulses",
     "carry_period",
     "reference_bits",
     "epochs",
@@ -48,7 +49,7 @@ class BinaryStochasticClassifier(ClassifierMixin, BaseEstimator):  # type: ignor
     ----------
     hidden_layer_sizes : int or sequence of int
         Neurons of each hidden layer; none if empty.
-    weight_bits, scale, gate, input_draws, carry_digits, carry_base, carry_period, reference_bits : optional
+    weight_bits, scale, gate, input_draws, carry_digits, carry_base, carry_pulses, carry_period, reference_bits : optional
         The machine. With few features a high `input_draws` matters: it says how finely a feature is felt.
     epochs : int
         Times that `fit` trains every sample, in an order drawn anew and thinned more and more towards the end.
@@ -92,6 +93,7 @@ class BinaryStochasticClassifier(ClassifierMixin, BaseEstimator):  # type: ignor
         input_draws: int = 16,
         carry_digits: int = 1,
         carry_base: int = 0,
+        carry_pulses: int = 1,
         carry_period: int = 0,
         reference_bits: int = 16,
         epochs: int = 200,
@@ -107,6 +109,7 @@ class BinaryStochasticClassifier(ClassifierMixin, BaseEstimator):  # type: ignor
         self.input_draws = input_draws
         self.carry_digits = carry_digits
         self.carry_base = carry_base
+        self.carry_pulses = carry_pulses
         self.carry_period = carry_period
         self.reference_bits = reference_bits
         self.epochs = epochs

@@ -15,7 +15,8 @@ from . import tables
 from .errors import ConfigError
 
 LINES_PER_CYCLE = (1, 2, 4, 8, 16)
-HASHED_WHERE_USED = ("input_draws", "carry_digits", "carry_base", "carry_period")
+HASHED_WHERE_USED = ("input_draws", "carry_digits", "carry_base", "carry_pulses", "carry_period")
+NO_CARRY = {"carry_base": 0, "carry_pulses": 1, "carry_period": 0}
 
 
 class Gate(StrEnum):
@@ -46,6 +47,8 @@ class Config:
         Cells of a synapse; 1 means no carry.
     carry_base : int
         Steps of a cell that make one step of the next; 0 without carry.
+    carry_pulses : int
+        Steps that a carry moves the upper cell; 1 without carry.
     carry_period : int
         Training samples from one carry to the next; 0 without carry.
     reference_bits : int
@@ -74,6 +77,7 @@ class Config:
     input_draws: int = 1
     carry_digits: int = 1
     carry_base: int = 0
+    carry_pulses: int = 1
     carry_period: int = 0
     reference_bits: int = 12
     seed: int = 0
@@ -102,16 +106,18 @@ class Config:
     def _check_carry(self) -> None:
         _check_range("carry_digits", self.carry_digits, 1, 4)
         if self.carry_digits == 1:
-            for name in ("carry_base", "carry_period"):
-                if getattr(self, name) != 0:
+            for name, unused in NO_CARRY.items():
+                if getattr(self, name) != unused:
                     raise ConfigError(
-                        f"{name} must be 0 where carry_digits is 1, not {getattr(self, name)!r}: "
+                        f"{name} must be {unused} where carry_digits is 1, not {getattr(self, name)!r}: "
                         f"a synapse of one cell has no carry"
                     )
             return
         if self.weight_bits < 3:
             raise ConfigError(f"carry needs cells of weight_bits = 3 or more, not {self.weight_bits}")
-        _check_range("carry_base", self.carry_base, self.digit_max // 2 + 1, self.digit_max)
+        _check_range("carry_pulses", self.carry_pulses, 1, self.digit_max // 2)
+        least = max(2, self.digit_max // (2 * self.carry_pulses) + 1)
+        _check_range("carry_base", self.carry_base, least, self.digit_max // self.carry_pulses)
         _check_range("carry_period", self.carry_period, 1, (1 << 32) - 1)
         if self.weight_max >= 1 << 31:
             raise ConfigError(

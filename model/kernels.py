@@ -301,8 +301,8 @@ def carry(m, layer):  # type: ignore[no-untyped-def]
         lower = m.cells[digit, m.starts[layer] : m.starts[layer + 1]]
         upper = m.cells[digit + 1, m.starts[layer] : m.starts[layer + 1]]
         for cell in range(len(lower)):
-            up = (lower[cell] >= m.base) & (upper[cell] < m.digit_max)
-            down = (lower[cell] <= -m.base) & (upper[cell] > -m.digit_max)
-            carried = np.int64(up) - np.int64(down)
+            up = (lower[cell] >= m.base * m.pulses) & (upper[cell] <= m.digit_max - m.pulses)
+            down = (lower[cell] <= -m.base * m.pulses) & (upper[cell] >= m.pulses - m.digit_max)
+            carried = (np.int64(up) - np.int64(down)) * m.pulses
             upper[cell] += carried
             lower[cell] -= carried * m.base

@@ -84,6 +84,7 @@ class Layer:
             address,
             digits=config.carry_digits,
             base=config.carry_base,
+            pulses=config.carry_pulses,
             digit_max=config.digit_max,
         )
 

@@ -40,7 +40,7 @@ class Machine(NamedTuple):
     slots : ndarray of int64, shape (banks, layers, generators)
         Where the state of a generator is in `states`.
     states : ndarray of uint32
-    gate, draws, weight_max, digit_max, base, period : int
+    gate, draws, weight_max, digit_max, base, pulses, period : int
         Kind of gate; fields of the configuration.
     """
 
@@ -60,6 +60,7 @@ class Machine(NamedTuple):
     weight_max: int
     digit_max: int
     base: int
+    pulses: int
     period: int
 
 
@@ -128,6 +129,7 @@ def make_machine(config: Config) -> Machine:
         weight_max=config.weight_max,
         digit_max=config.digit_max,
         base=config.carry_base,
+        pulses=config.carry_pulses,
         period=config.carry_period,
     )
 

@@ -254,7 +254,7 @@ class CompiledTrainer:
 def _carry_patience(config: Config) -> int:
     """Cycles that a carry never takes."""
     rows, columns = max(config.sizes) + 1, max(config.sizes[1:])
-    return rows * (config.carry_digits - 1) * columns * (8 + 2 * config.carry_base) * 2
+    return rows * (config.carry_digits - 1) * columns * (8 + 2 * (config.carry_base + 1) * config.carry_pulses) * 2
 
 
 def build(config: Config, design: Design) -> Path:

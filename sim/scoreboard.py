@@ -144,7 +144,7 @@ def _before_carry(config: Config, layer: int, trace: LayerTrace, cells: Cells) -
     """Lowest digits as the update left them, shape (rows, columns), from the cells after the carry."""
     lowest = cells.copy().reshape(-1)
     for carried, sign in ((trace.carried_up, 1), (trace.carried_down, -1)):
-        lowest[carried[carried % config.carry_digits == 0]] += sign * config.carry_base
+        lowest[carried[carried % config.carry_digits == 0]] += sign * config.carry_base * config.carry_pulses
     return lowest.reshape(cells.shape)[:, :: config.carry_digits]
 
 

@@ -412,8 +412,9 @@ def carry_up(m, a, t, layer, row, digit, sample):  # type: ignore[no-untyped-def
     for column in range(columns):
         t.carried[column] = np.int64(t.up[column]) - np.int64(t.down[column])
     driven = list_driven(t.carried, columns, t.driven)
-    pulse(m, a, t, layer, row, digit + 1, t.carried, driven, sample, DIGIT, 0)
+    for repetition in range(m.pulses):
+        pulse(m, a, t, layer, row, digit + 1, t.carried, driven, sample, DIGIT, repetition)
     for column in range(columns):
         t.carried[column] = -t.carried[column]
-    for repetition in range(1, m.base + 1):
+    for repetition in range(m.pulses, m.pulses + m.base * m.pulses):
         pulse(m, a, t, layer, row, digit, t.carried, driven, sample, DIGIT, repetition)

@@ -34,7 +34,7 @@ class Analog(NamedTuple):
     upper_windows : ndarray of int64, shape (layers, 256)
         References of the upper end of a gate's window.
     carry_codes : ndarray of int64, shape (4,)
-        References of a carry: F - 1, -F, digit_max - 1, -digit_max.
+        References of a carry: of a full cell and of one without room, upward and downward.
     sign_codes : ndarray of int64, shape (2,)
         References of the codes 0 and -1.
     offsets : ndarray of int64, shape (2, layers, lines)
@@ -165,8 +165,8 @@ def _references(periphery: Periphery, codes: Any) -> Array:
 
 
 def _carry_codes(config: Config) -> list[int]:
-    base, most = config.carry_base, config.digit_max
-    return [base - 1, -base, most - 1, -most]
+    full, most = config.carry_base * config.carry_pulses, config.digit_max - config.carry_pulses + 1
+    return [full - 1, -full, most - 1, -most]
 
 
 def _flat_population(config: Config, array: ArrayConfig, machine: Machine) -> tuple[Population, bool]:

@@ -33,13 +33,16 @@ configs = st.builds(
 @st.composite
 def carrying_configs(draw: st.DrawFn) -> Config:
     """Machines of several coarse cells a weight, whose carries come every few samples."""
-    bits = draw(st.sampled_from([3, 4]))
+    bits = draw(st.sampled_from([3, 4, 5]))
+    pulses = draw(st.sampled_from([1, 1, bits - 2, 2 ** (bits - 2) - 1]))
+    most = (2 ** (bits - 1) - 1) // pulses
     return replace(
         draw(configs),
         weight_bits=bits,
         scale=draw(st.sampled_from([1, 3, 8])),
         carry_digits=draw(st.sampled_from([2, 3])),
-        carry_base=draw(st.sampled_from([2 ** (bits - 2), 2 ** (bits - 1) - 1])),
+        carry_base=draw(st.sampled_from([max(2, most // 2 + 1), most])),
+        carry_pulses=pulses,
         carry_period=draw(st.sampled_from([1, 2, 3, 5])),
     )
 
@@ -47,7 +50,8 @@ def carrying_configs(draw: st.DrawFn) -> Config:
 def near_bounds(config: Config) -> list[np.ndarray]:
     """Cells of which many are full, and many at their bounds."""
     rng = np.random.default_rng(config.seed)
-    values = [-config.digit_max, -config.carry_base, 0, 1, config.carry_base, config.digit_max]
+    full = config.carry_base * config.carry_pulses
+    values = [-config.digit_max, -full, 0, 1, full, config.digit_max - config.carry_pulses, config.digit_max]
     shapes = [(config.rows(layer), config.cell_columns(layer)) for layer in range(1, config.layers + 1)]
     return [rng.choice(values, shape).astype(np.int32) for shape in shapes]
 

@@ -60,7 +60,8 @@ def test_carries_and_input_draws_agree_in_every_simulator(simulator: Simulator) 
         input_draws=2,
         reference_bits=16,
         carry_digits=2,
-        carry_base=4,
+        carry_base=2,
+        carry_pulses=2,
         carry_period=5,
     )
     report = cosimulate(generate(config), *samples(config), EXPONENTS, simulator=simulator)

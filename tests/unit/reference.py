@@ -92,6 +92,7 @@ class Machine:
         self.seed, self.sizes, self.gate, self.scale = config.seed, config.sizes, str(config.gate), config.scale
         self.draws, self.samples = config.input_draws, 0
         self.digits, self.base, self.period = config.carry_digits, config.carry_base, config.carry_period
+        self.pulses = config.carry_pulses
         self.layers = len(self.sizes) - 1
         self.digit_max = 2 ** (config.weight_bits - 1) - 1
         scales = [self.scale * self.draws] + [self.scale] * (self.layers - 1)
@@ -230,16 +231,17 @@ class Machine:
         return rows
 
     def _carry(self, layer):
-        """Section 7, step 7, of whole numbers: a full cell gives F steps for one of the next, unless that is full."""
+        """Section 7, step 7, of whole numbers: a full cell gives QF steps for Q of the next, unless that has no room."""
         up, down = [], []
         for row, synapses in enumerate(self.cells[layer - 1]):
             for digit in range(self.digits - 1):
                 for column, synapse in enumerate(synapses):
                     cell = (row * len(synapses) + column) * self.digits + digit
                     for left, direction in ((up, 1), (down, -1)):
-                        if direction * synapse[digit] >= self.base and direction * synapse[digit + 1] < self.digit_max:
-                            synapse[digit] -= direction * self.base
-                            synapse[digit + 1] += direction
+                        full = direction * synapse[digit] >= self.base * self.pulses
+                        if full and direction * synapse[digit + 1] + self.pulses <= self.digit_max:
+                            synapse[digit] -= direction * self.base * self.pulses
+                            synapse[digit + 1] += direction * self.pulses
                             left.append(cell)
         return up, down
 

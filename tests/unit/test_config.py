@@ -90,7 +90,7 @@ def test_toml_without_optional_keys_takes_the_defaults(tmp_path):
 def test_the_defaults_are_those_of_the_specification():
     config = Config(sizes=(5, 3, 2))
     assert [getattr(config, field.name) for field in fields(Config)] == [
-        (5, 3, 2), 8, 64, "random_window", 1, 1, 0, 0, 12, 0, 30, 0, 4, 4,
+        (5, 3, 2), 8, 64, "random_window", 1, 1, 0, 1, 0, 12, 0, 30, 0, 4, 4,
     ]  # fmt: skip
 
 
@@ -243,6 +243,10 @@ CARRY = {"weight_bits": 4, "carry_digits": 2, "carry_base": 5, "carry_period": 1
         ({"carry_base": 8}, "carry_base must be a whole number from 4 to 7, not 8"),
         ({"carry_base": 0}, "carry_base must be a whole number from 4 to 7, not 0"),
         ({"carry_period": 0}, r"carry_period must be a whole number from 1 to 4294967295, not 0"),
+        ({"carry_digits": 1, "carry_base": 0, "carry_pulses": 2}, "carry_pulses must be 1 where carry_digits is 1, not 2"),
+        ({"carry_pulses": 0}, "carry_pulses must be a whole number from 1 to 3, not 0"),
+        ({"carry_pulses": 4}, "carry_pulses must be a whole number from 1 to 3, not 4"),
+        ({"carry_pulses": 2}, "carry_base must be a whole number from 2 to 3, not 5"),
         ({"weight_bits": 2}, "carry needs cells of weight_bits = 3 or more, not 2"),
         ({"weight_bits": 16, "carry_base": 32_767, "carry_digits": 3}, r"must be below 2\^31"),
         ({"weight_bits": 14, "carry_base": 8_000, "scale": 1, "gate": "xor"}, "a carry compares cells with codes up"),

@@ -28,6 +28,9 @@ MACHINES = {
     "nine bits": Config(sizes=(70, 45, 9), scale=32, weight_bits=9),
     "three draws": Config(sizes=(70, 45, 9), scale=8, input_draws=3),
     "three digits": Config(sizes=(70, 45, 9), scale=8, **CARRY),
+    "pulses of a carry": Config(
+        sizes=(30, 25, 9), scale=8, weight_bits=5, carry_digits=3, carry_base=2, carry_pulses=5, carry_period=3
+    ),
     "wide digits": Config(sizes=(30, 25, 9), scale=8, **CARRY | {"weight_bits": 11, "carry_base": 512}),
     "draws and digits": Config(sizes=(40, 20, 20, 4), scale=8, input_draws=2, **CARRY),
 }

@@ -40,10 +40,12 @@ def carries(draw):
     """Fields of a configuration with carry."""
     weight_bits, digits = draw(st.sampled_from([(3, 2), (3, 4), (4, 3), (6, 2), (9, 3), (16, 2)]))
     digit_max = 2 ** (weight_bits - 1) - 1
+    pulses = draw(st.sampled_from([pulses for pulses in (1, 1, 2, 3, 30) if 2 * pulses <= digit_max]))
     return {
         "weight_bits": weight_bits,
         "carry_digits": digits,
-        "carry_base": draw(st.integers(digit_max // 2 + 1, digit_max)),
+        "carry_base": draw(st.integers(max(2, digit_max // (2 * pulses) + 1), digit_max // pulses)),
+        "carry_pulses": pulses,
         "carry_period": draw(st.integers(1, 4)),
     }
 
@@ -125,6 +127,7 @@ WEIGHTS = {
     "sixteen bits": {"weight_bits": 16},
     "three draws": {"input_draws": 3},
     "two digits": {"weight_bits": 3, "carry_digits": 2, "carry_base": 2, "carry_period": 1},
+    "several pulses": {"weight_bits": 4, "carry_digits": 3, "carry_base": 2, "carry_pulses": 3, "carry_period": 2},
     "four digits": {"weight_bits": 3, "carry_digits": 4, "carry_base": 3, "carry_period": 5},
 }
 
