@@ -49,7 +49,8 @@ class BinaryStochasticClassifier(ClassifierMixin, BaseEstimator):  # type: ignor
     ----------
     hidden_layer_sizes : int or sequence of int
         Neurons of each hidden layer; none if empty.
-    weight_bits, scale, gate, input_draws, carry_digits, carry_base, carry_pulses, carry_period, reference_bits : optional
+    weight_bits, scale, gate, input_draws, carry_digits, carry_base, carry_pulses, carry_period,
+    reference_bits : optional
         The machine. With few features a high `input_draws` matters: it says how finely a feature is felt.
     epochs : int
         Times that `fit` trains every sample, in an order drawn anew and thinned more and more towards the end.

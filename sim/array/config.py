@@ -117,7 +117,9 @@ def array_preset(name: str) -> ArrayConfig:
 def _check_keys(values: dict[str, Any], known: list[str], prefix: str) -> None:
     for key in values:
         if key not in known:
-            raise ConfigError(f"unknown key {prefix + key!r}; the keys are {', '.join(prefix + name for name in known)}")
+            raise ConfigError(
+                f"unknown key {prefix + key!r}; the keys are {', '.join(prefix + name for name in known)}"
+            )
 
 
 _TABLE = "NeuroSim V3.0 (Luo, Peng, Yu, ICONS 2019), Table II"

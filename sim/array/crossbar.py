@@ -44,9 +44,7 @@ class AnalogCrossbar:
         self.rows, self.columns = config.rows(layer), config.columns(layer)
         self.array = array
         self.steps = whole_steps(array.device, config.digit_max)
-        self.population = make_population(
-            array, layer, self.rows, self.columns, config.carry_digits, config.digit_max
-        )
+        self.population = make_population(array, layer, self.rows, self.columns, config.carry_digits, config.digit_max)
         self._digit_max = config.digit_max
         self._places = config.carry_base ** np.arange(config.carry_digits, dtype=np.int64)
         shape = 2, config.carry_digits, self.rows, self.columns
@@ -97,12 +95,13 @@ class AnalogCrossbar:
         half = self.steps.half_lsb
         difference = self.conductances[PLUS] - self.conductances[MINUS]
         cells = np.clip((difference * ONE + half) // (2 * half), -self._digit_max, self._digit_max)
-        return cells.transpose(1, 2, 0).reshape(self.rows, -1).astype(np.int32)
+        matrix: Cells = cells.transpose(1, 2, 0).reshape(self.rows, -1).astype(np.int32)
+        return matrix
 
     def _hold(
         self, address: Address, lines: Whole, sums: Whole, squares: Whole | None, places: Whole | None = None
     ) -> None:
-        """Hold the sums over digits, shape (digits, lines), or those of a digit alone, shape (lines,), and their noise."""
+        """Hold sums, shape (digits, lines), or (lines,) of a digit alone without `places`, and their noise."""
         self._lines = lines
         self._held = sums if places is None else places @ sums
         if squares is not None:
@@ -122,7 +121,10 @@ class AnalogCrossbar:
 
     def _move(self, polarity: int, digit: int, rows: Whole, columns: Whole, up: NDArray[np.bool_], x: Normals) -> None:
         """SET the devices in columns where `up`, RESET the others."""
-        device, (low, high, i_set, i_reset, k_set, k_reset) = self.array.device, self._of(polarity, digit, rows, columns)
+        device, (low, high, i_set, i_reset, k_set, k_reset) = (
+            self.array.device,
+            self._of(polarity, digit, rows, columns),
+        )
         chosen = (polarity, digit, rows[:, np.newaxis], columns)
         g = self.conductances[chosen]
         step = np.where(up, i_set, i_reset) + (np.where(up, k_set, k_reset) * (g - low) >> 8)

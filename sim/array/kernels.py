@@ -261,7 +261,7 @@ def list_driven(signs, columns, driven):  # type: ignore[no-untyped-def]
 @compiled
 def backward(m, s, a, t, layer, sample):  # type: ignore[no-untyped-def]
     """Set the signs of a hidden layer to those of the sums that its open columns see; False if nothing was to read."""
-    upper, signs, opened = s.signs[layer + 1], s.signs[layer], s.opened[layer]
+    upper, opened = s.signs[layer + 1], s.opened[layer]
     driven = list_driven(upper, m.sizes[layer + 2], t.driven)
     if driven == 0:
         return False
@@ -377,7 +377,7 @@ def carry(m, s, a, t, layer, sample):  # type: ignore[no-untyped-def]
 
 @compiled
 def outside(m, a, t, layer, row, digit, sensed, comparison, sample):  # type: ignore[no-untyped-def]
-    """Narrow `up` and `down` to full cells of the digit, or for comparison 2 to such whose upper neighbour has room; whether any is."""
+    """Set `up` and `down` to the full cells, or, for comparison 2, to those of them with room above; if any."""
     columns = m.sizes[layer + 1]
     start = m.starts[layer] + row * m.widths[layer + 1]
     for column in range(columns):

@@ -66,10 +66,12 @@ def device_words(
 
 def normals_of(words: NDArray[np.uint64]) -> Normals:
     """Standard normals in 2^-16, shape (..., 2), of Philox words, shape (..., 4): sums of bytes."""
-    return (sums_of_bytes(words) * GAIN + (1 << (GAIN_SHIFT - 1))) >> GAIN_SHIFT
+    normals: Normals = (sums_of_bytes(words) * GAIN + (1 << (GAIN_SHIFT - 1))) >> GAIN_SHIFT
+    return normals
 
 
 def sums_of_bytes(words: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Centred sums of the eight bytes of each half of Philox words, shape (..., 2), -1020 to 1020."""
     lanes = words.astype("<u4").view(np.uint8).reshape(*words.shape[:-1], 2, BYTES)
-    return lanes.sum(axis=-1, dtype=np.int64) - CENTRE
+    sums: NDArray[np.int64] = lanes.sum(axis=-1, dtype=np.int64) - CENTRE
+    return sums

@@ -16,7 +16,9 @@ PRECISION = 30
 
 
 class Population(NamedTuple):
-    """Devices of a layer, each array of shape (2, digits, rows, columns), plus devices first, or of ones where all are alike.
+    """Devices of a layer, plus devices first.
+
+    Arrays are of shape (2, digits, rows, columns), or of ones where all devices are alike.
 
     Attributes
     ----------

@@ -46,7 +46,7 @@ class AnalogTrainer(KernelTrainer):
         super().__init__(config, _kernels(), arrays)
 
     def weights(self) -> list[Cells]:
-        """Cells of layers 1 to L, each of shape (rows, columns * carry_digits), in steps: the nearest to the conductances."""
+        """Cells nearest to the conductances, of layers 1 to L, each of shape (rows, columns * carry_digits)."""
         half, most = self._steps.half_lsb, self.config.digit_max
         cells = []
         for g in self.conductances():
@@ -107,9 +107,7 @@ class AnalogTrainer(KernelTrainer):
     def _bounds(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         return self._analog.low, self._analog.high
 
-    def _bound(
-        self, bounds: NDArray[np.int32], polarity: int, digit: int, layer: int
-    ) -> NDArray[np.signedinteger]:
+    def _bound(self, bounds: NDArray[np.int32], polarity: int, digit: int, layer: int) -> NDArray[np.signedinteger]:
         values = bounds[polarity, digit]
         return values if self._analog.alike else self._part(values, layer)
 

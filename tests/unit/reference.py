@@ -231,7 +231,7 @@ class Machine:
         return rows
 
     def _carry(self, layer):
-        """Section 7, step 7, of whole numbers: a full cell gives QF steps for Q of the next, unless that has no room."""
+        """Section 7, step 7, of whole numbers: a full cell gives QF steps for Q of the next, if that has room."""
         up, down = [], []
         for row, synapses in enumerate(self.cells[layer - 1]):
             for digit in range(self.digits - 1):

@@ -243,7 +243,10 @@ CARRY = {"weight_bits": 4, "carry_digits": 2, "carry_base": 5, "carry_period": 1
         ({"carry_base": 8}, "carry_base must be a whole number from 4 to 7, not 8"),
         ({"carry_base": 0}, "carry_base must be a whole number from 4 to 7, not 0"),
         ({"carry_period": 0}, r"carry_period must be a whole number from 1 to 4294967295, not 0"),
-        ({"carry_digits": 1, "carry_base": 0, "carry_pulses": 2}, "carry_pulses must be 1 where carry_digits is 1, not 2"),
+        (
+            {"carry_digits": 1, "carry_base": 0, "carry_pulses": 2},
+            "carry_pulses must be 1 where carry_digits is 1, not 2",
+        ),
         ({"carry_pulses": 0}, "carry_pulses must be a whole number from 1 to 3, not 0"),
         ({"carry_pulses": 4}, "carry_pulses must be a whole number from 1 to 3, not 4"),
         ({"carry_pulses": 2}, "carry_base must be a whole number from 2 to 3, not 5"),

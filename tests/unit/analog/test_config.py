@@ -1,0 +1,54 @@
+import pytest
+from stochastor.model.errors import ConfigError
+from stochastor.sim.array.config import ARRAYS, ArrayConfig, array_preset
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_an_array_written_as_toml_reads_back_as_the_same_one(name, tmp_path):
+    path = tmp_path / "array.toml"
+    path.write_text(ARRAYS[name].to_toml())
+    assert ArrayConfig.from_toml(path) == ARRAYS[name]
+
+
+def test_a_file_may_start_from_a_preset(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('like = "taox"\nseed = 7\n[device]\nread_noise = 0.05\n')
+    array = ArrayConfig.from_toml(path)
+    assert (array.seed, array.device.read_noise, array.device.states) == (7, 0.05, 128)
+
+
+@pytest.mark.parametrize("name", ["taox", "alox_hfo2", "gst_pcm", "epiram", "hfox_array"])
+def test_presets_name_their_sources(name):
+    assert array_preset(name).device.source
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match="there is no array 'tantal'; the arrays are ideal, taox"):
+        array_preset("tantal")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sed = 1", r"unknown key 'sed'; the keys are seed, comparator_noise_S"),
+        ("[device]\ng_min = 1.0", r"unknown key 'device.g_min'; the keys are device.g_min_S"),
+        ("device = 3", "device must be a table"),
+        ("[device]\ng_min_S = 0.0", "g_min_S must be more than 0, not 0.0"),
+        ("seed = -1", r"seed must be a whole number from 0 to 2\^64 - 1, not -1"),
+        ("comparator_noise_S = -1e-9", "comparator_noise_S must be 0 or more siemens, and less than 1, not -1e-09"),
+        ("reference_step_S = 1e-9", "reference_step_S = 1e-09 must be at least quantum_S = 1e-08"),
+        ('like = "tantal"', "there is no array 'tantal'"),
+        ("like", "is not TOML"),
+    ],
+)
+def test_an_impossible_array_is_named_with_its_file(text, message, tmp_path):
+    path = tmp_path / "array.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        ArrayConfig.from_toml(path)
+    assert str(path) in str(caught.value) or "like" in text
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: cannot be read"):
+        ArrayConfig.from_toml(tmp_path / "nowhere.toml")

@@ -1,0 +1,121 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from stochastor.model.config import Config, Gate, preset
+from stochastor.model.data import load_dataset
+from stochastor.model.errors import ConfigError, RunError
+from stochastor.model.fast import FastTrainer
+from stochastor.model.schedule import exponent, sample_order
+from stochastor.model.trainer import Trainer
+from stochastor.sim.array.config import ARRAYS, ArrayConfig
+from stochastor.sim.array.crossbar import AnalogCrossbar
+from stochastor.sim.array.device import Device
+from stochastor.sim.array.trainer import AnalogTrainer
+
+BITS = {"ideal": 8, "taox": 7, "alox_hfo2": 5, "gst_pcm": 6, "epiram": 6, "hfox_array": 2}
+ALL_NOISE = {"read_noise": 0.05, "step_spread": 0.3, "mismatch_spread": 0.1, "bound_spread": 0.1, "stuck_on": 0.02}
+PLAIN, THREE, CARRY = (
+    {"sizes": (30, 17, 9)},
+    {"sizes": (30, 13, 7, 9), "gate": Gate.FIXED_WINDOW},
+    {"sizes": (30, 13, 9), "gate": Gate.XOR, "input_draws": 2, "carry_digits": 2, "carry_period": 5},
+)
+
+
+def noisy(array):
+    device = replace(array.device, **ALL_NOISE)
+    return replace(
+        array, device=device, seed=2**40 + 5, comparator_noise_S=1e-7, comparator_offset_S=1e-7, reference_step_S=3e-8
+    )
+
+
+def machine(name, fields):
+    bits = BITS[name]
+    if "carry_digits" in fields:
+        bits = max(bits, 3)
+        fields = fields | {"carry_base": (2 ** (bits - 1) - 1) // 2 + 1}
+    return Config(scale=8, weight_bits=bits, reference_bits=16, **fields)
+
+
+CASES = [
+    (name, fields, rough)
+    for name in ARRAYS
+    for fields in (PLAIN, THREE, CARRY)
+    for rough in (False, True)
+    if not (name == "hfox_array" and fields is CARRY)
+]
+
+
+def samples(config, count, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (count, config.sizes[0]), dtype=np.uint8), rng.integers(0, config.sizes[-1], count)
+
+
+def trained(trainer, count=60, seed=0):
+    features, labels = samples(trainer.config, count, seed)
+    half = count // 2
+    trainer.train(features[:half], labels[:half], 0)
+    trainer.train(features[half:], labels[half:], 2)
+    return trainer
+
+
+def plain_trainer(config, array):
+    return Trainer(config, lambda config, layer: AnalogCrossbar(config, layer, array))
+
+
+@pytest.mark.parametrize(("name", "fields", "rough"), CASES)
+def test_compiled_loops_leave_the_conductances_of_the_plain_array(name, fields, rough):
+    config, array = machine(name, fields), noisy(ARRAYS[name]) if rough else ARRAYS[name]
+    fast, plain = trained(AnalogTrainer(config, array)), trained(plain_trainer(config, array))
+    for ours, layer in zip(fast.conductances(), plain._layers, strict=True):
+        assert np.array_equal(ours, layer.crossbar.conductances)
+    assert fast.generator_states() == plain.generator_states()
+    assert all(np.array_equal(a, b) for a, b in zip(fast.weights(), plain.weights(), strict=True))
+    features, _ = samples(config, 9, seed=1)
+    assert fast.infer(features, 3).tolist() == plain.infer(features, 3).tolist()
+
+
+def test_an_ideal_array_trains_the_digits_to_the_bits_of_the_integer_one():
+    config, data = preset("digits"), load_dataset("digits")
+    analog, integer = AnalogTrainer(config, ARRAYS["ideal"]), FastTrainer(config)
+    for epoch in range(config.epochs):
+        order = sample_order(config.seed, epoch, len(data.train_labels))
+        for trainer in (analog, integer):
+            k = exponent(epoch, config.epochs)
+            trainer.train(data.train_features[order], data.train_labels[order], k)
+    assert all(np.array_equal(a, b) for a, b in zip(analog.weights(), integer.weights(), strict=True))
+    votes = [trainer.infer(data.test_features, 16) for trainer in (analog, integer)]
+    assert np.array_equal(*votes)
+
+
+def test_an_array_that_is_put_back_goes_on_bit_for_bit():
+    config, array = machine("taox", PLAIN), noisy(ARRAYS["taox"])
+    whole = trained(trained(AnalogTrainer(config, array)), seed=1)
+    half = trained(AnalogTrainer(config, array))
+    again = AnalogTrainer(config, array)
+    again.restore(half.weights(), half.generator_states(), half.samples_trained)
+    again.load_conductances(half.conductances())
+    trained(again, seed=1)
+    assert all(np.array_equal(a, b) for a, b in zip(again.conductances(), whole.conductances(), strict=True))
+
+
+def test_evaluating_does_not_change_training():
+    config, array = machine("taox", PLAIN), noisy(ARRAYS["taox"])
+    calm, asked = AnalogTrainer(config, array), AnalogTrainer(config, array)
+    features, _ = samples(config, 5)
+    assert asked.infer(features, 7).tolist() == asked.infer(features, 7).tolist()
+    calm, asked = trained(calm), trained(asked)
+    assert all(np.array_equal(a, b) for a, b in zip(calm.conductances(), asked.conductances(), strict=True))
+
+
+def test_conductances_of_another_shape_are_refused():
+    trainer = AnalogTrainer(machine("taox", PLAIN), ARRAYS["taox"])
+    before = [g.copy() for g in trainer.conductances()]
+    with pytest.raises(RunError, match="conductances must be of shapes"):
+        trainer.load_conductances([before[0], before[1][:, :, :-1]])
+    assert all(np.array_equal(a, b) for a, b in zip(trainer.conductances(), before, strict=True))
+
+
+def test_devices_that_cannot_hold_the_cells_are_refused():
+    with pytest.raises(ConfigError, match="lower weight_bits to 6"):
+        AnalogTrainer(Config(sizes=(5, 2)), ArrayConfig(device=Device(g_max_S=1e-5, states=100)))
