@@ -16,6 +16,7 @@ from stochastor.sim.scoreboard import Difference, Scoreboard
 SMALL = Config(sizes=(9, 5, 3), scale=3)
 DRAWS = Config(sizes=(9, 5, 3), scale=3, input_draws=2)
 CARRY = Config(sizes=(9, 5, 3), scale=3, weight_bits=3, carry_digits=3, carry_base=2, carry_period=2)
+PULSES = Config(sizes=(9, 5, 3), scale=3, weight_bits=4, carry_digits=3, carry_base=2, carry_pulses=3, carry_period=2)
 
 # Class, method, the code as it is, the code as it is not, machine, stage in which it must be noticed.
 MUTATIONS = [
@@ -41,7 +42,9 @@ MUTATIONS = [
     (carry.Carry, "_compare", "bound - 1", "bound", CARRY, "carried_up"),
     (carry.Carry, "_compare", "group & ~full", "group", CARRY, "carried_up"),
     (carry.Carry, "elaborate", "eq(digit + upper)", "eq(digit)", CARRY, "carried_up"),
-    (carry.Carry, "elaborate", "pulses.eq(geometry.base - 1)", "pulses.eq(geometry.base)", CARRY, "weights"),
+    (carry.Carry, "elaborate", "geometry.base * geometry.pulses - 1", "geometry.pulses - 1", CARRY, "weights"),
+    (carry.Carry, "elaborate", "pulses.eq(geometry.pulses - 1)", "pulses.eq(0)", PULSES, "carried_up"),
+    (carry.Carry, "_compare", "digit_max - geometry.pulses + 1", "digit_max", PULSES, "carried_up"),
     (carry.Carry, "elaborate", "downward.eq(1)", "downward.eq(0)", CARRY, "gates"),
     (crossbar.IntegerCrossbar, "_select_digit", "fetched.digit == digit", "digit == 0", CARRY, "carried_up"),
     (trainer.Trainer, "_end_sample", "If(carries)", "If(~carries)", CARRY, "carried_up"),
