@@ -12,6 +12,7 @@ from ..model.data import Dataset
 from ..model.run import VOTES, Run
 from ..model.trace import weights_sha256
 from ..model.trainer import check_passes, predictions
+from ..sim.array.run import open_run
 from .console import make_table, notices, output, percent
 from .options import DataOption, JsonOption, load_data
 from .report import check_json_path, write_json
@@ -38,7 +39,7 @@ def infer(
     """
     check_json_path(json)
     check_passes(passes)
-    trained = Run.open(run)
+    trained = open_run(run)
     source = data or trained.data.source
     dataset = load_data(source, trained.config)
     with notices.status(f"{passes} passes over {len(dataset.test_labels):,} samples"):

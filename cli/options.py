@@ -9,6 +9,7 @@ import typer
 from ..model.config import PRESETS, Config, preset
 from ..model.data import Dataset, load_dataset
 from ..model.errors import ConfigError
+from ..sim.array.config import ARRAYS, ArrayConfig, array_preset
 
 DEFAULT_PRESET = "digits"
 DEFAULT_DATA = "digits"
@@ -27,6 +28,15 @@ DataOption = Annotated[
         "--data",
         metavar="SOURCE",
         help="Data set: digits, mnist, fashion-mnist, random, idx:DIR (a set like MNIST), npz:FILE or csv:FILE.",
+    ),
+]
+ArrayOption = Annotated[
+    str | None,
+    typer.Option(
+        "--array",
+        metavar="ARRAY",
+        help=f"Analog arrays instead of exact ones: {', '.join(ARRAYS)}, or a TOML file.",
+        show_default=False,
     ),
 ]
 SeedOption = Annotated[
@@ -66,6 +76,21 @@ def resolve_config(
     if epochs is not None:
         config = replace(config, epochs=epochs)
     return config
+
+
+def resolve_array(array: str | None) -> ArrayConfig | None:
+    """The arrays that --array asks for; a name with a dot or a slash in it is a file's.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such preset, or the file is wrong.
+    """
+    if array is None:
+        return None
+    if array.endswith(".toml") or "/" in array:
+        return ArrayConfig.from_toml(array)
+    return array_preset(array)
 
 
 def load_data(source: str, config: Config) -> Dataset:

@@ -11,6 +11,8 @@ from ..model.config import Config
 from ..model.data import Dataset
 from ..model.interruption import Interrupted
 from ..model.run import Run
+from ..sim.array.config import ArrayConfig
+from ..sim.array.run import AnalogRun, open_run
 from .console import TrainingProgress, make_table, notices, output, percent
 from .options import load_data
 from .picture import draw_learning
@@ -19,8 +21,8 @@ PICTURE = "learning.png"
 PREPARING = "reading data, and the first time on a machine compiling the training loops ..."
 
 
-def train_run(path: Path, config: Config, source: str) -> dict[str, Any]:
-    """Begin a run in the new directory `path` and train it to its end.
+def train_run(path: Path, config: Config, source: str, array: ArrayConfig | None = None) -> dict[str, Any]:
+    """Begin a run in the new directory `path`, on analog arrays if `array` is given, and train it to its end.
 
     Returns
     -------
@@ -36,7 +38,10 @@ def train_run(path: Path, config: Config, source: str) -> dict[str, Any]:
     """
     with notices.status(PREPARING):
         dataset = load_data(source, config)
-        run = Run.create(path, config, dataset, source)
+        if array is None:
+            run = Run.create(path, config, dataset, source)
+        else:
+            run = AnalogRun.create_on(path, config, array, dataset, source)
     return _train(run, dataset)
 
 
@@ -50,7 +55,7 @@ def resume_run(path: Path, source: str | None = None) -> dict[str, Any]:
         Where the data is now, if it moved since the run began.
     """
     with notices.status(PREPARING):
-        run = Run.open(path)
+        run = open_run(path)
     if run.finished:
         notices.print(f"{path} is finished ({run.epoch} of {run.config.epochs} epochs): nothing to do")
         _write_missing(run)

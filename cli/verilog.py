@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from ..model.config import Config
 from ..model.errors import RunError
 from ..model.files import write_together
 from ..model.run import Run
+from ..sim.array.run import open_run
 from .console import make_table, notices, output
 from .options import ConfigOption, JsonOption, PresetOption, resolve_config
 from .report import check_json_path, write_json
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from ..hdl.verilog import Design
 
 # What decides the bits of a trained machine; lanes, tables and beats may be chosen anew.
-BIT_FIELDS = ("sizes", "weight_bits", "scale", "gate", "reference_bits", "seed")
+AREA_FIELDS = ("lanes", "tables", "pixels_per_beat")
+BIT_FIELDS = tuple(field.name for field in fields(Config) if field.name not in (*AREA_FIELDS, "epochs"))
 
 
 def verilog(
@@ -65,7 +68,7 @@ def _design(run_path: Path | None, preset: str | None, config_file: Path | None)
     if run_path is None:
         config, matrices = resolve_config(preset, config_file), None
     else:
-        run = Run.open(run_path)
+        run = open_run(run_path)
         matrices = run.trainer.weights()
         config = run.config
         if preset is not None or config_file is not None:

@@ -77,7 +77,7 @@ class KernelTrainer:
             If any sample does not fit the machine; none is trained then.
         """
         check_samples(self.config, features, labels, exponent)
-        arguments = np.ascontiguousarray(features), np.asarray(labels, dtype=np.int64), int(exponent)
+        arguments = _frozen(features), np.array(labels, dtype=np.int64), int(exponent)
         self._kernels.train(*self._arrays, *arguments, self.samples_trained)
         self.samples_trained += len(features)
 
@@ -105,7 +105,7 @@ class KernelTrainer:
             if bank is Bank.INFER:
                 self._machine.states[slot] = seed(self.config.seed, generator, bank, layer)
         votes = np.zeros((len(features), self.config.sizes[-1]), dtype=np.int64)
-        self._kernels.infer(*self._arrays, np.ascontiguousarray(features), int(passes), votes)
+        self._kernels.infer(*self._arrays, _frozen(features), int(passes), votes)
         return votes
 
     def weights(self) -> list[Cells]:
@@ -207,6 +207,13 @@ def make_trainer(config: Config) -> "Trainer | FastTrainer":
     except ImportError:
         warnings.warn(SLOW, stacklevel=2)
         return Trainer(config)
+
+
+def _frozen(features: Features) -> Features:
+    """`features` read-only, whatever they are: loops compile anew for arrays that differ in this."""
+    view = np.ascontiguousarray(features).view()
+    view.setflags(write=False)
+    return view
 
 
 def _kernels() -> ModuleType:

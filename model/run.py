@@ -17,13 +17,13 @@ from .baseline import FloatBaseline
 from .config import Config
 from .data import Dataset
 from .errors import ConfigError, RunError
-from .fast import make_trainer
+from .fast import KernelTrainer, make_trainer
 from .files import write_whole
 from .interruption import Interruption
 from .run_state import DataRecord, EpochRecord, FinalFigures, RunState, is_recorded
 from .schedule import exponent, sample_order
 from .trace import weights_sha256
-from .trainer import check_samples, predictions
+from .trainer import Trainer, check_samples, predictions
 
 VOTES = 16
 HISTORY_TEST_SAMPLES = 1000
@@ -67,7 +67,7 @@ class Run:
         self.path = path
         self.config = config
         self.data = data
-        self.trainer = make_trainer(config)
+        self.trainer = self._make_trainer()
         self.baseline = FloatBaseline(sizes=config.sizes, seed=config.seed)
         self.epoch = 0
         self.samples_done = 0
@@ -100,9 +100,7 @@ class Run:
             If the directory cannot be written.
         """
         run = cls(Path(path), config, DataRecord.of(dataset, source))
-        run.check_data(dataset)
-        _check_free(run.path)
-        run._begin()
+        run.begin(dataset)
         return run
 
     @classmethod
@@ -119,9 +117,27 @@ class Run:
         config = _read_config(path / cls.CONFIG)
         state = RunState.read(path / cls.STATE)
         _check_same_config(path, config, state.config)
-        run = cls(path, config, state.data)
+        run = cls._of(path, config, state)
         run._restore(state)
         return run
+
+    def begin(self, dataset: Dataset) -> None:
+        """Make the directory and write what a new run starts from; raises as `create`."""
+        self.check_data(dataset)
+        _check_free(self.path)
+        made, files = not self.path.exists(), self._files()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            for name, content in files.items():
+                write_whole(self.path / name, content)
+            self.save()
+        except BaseException:
+            with suppress(OSError):
+                for name in files:
+                    (self.path / name).unlink(missing_ok=True)
+                if made:
+                    self.path.rmdir()
+            raise
 
     @property
     def finished(self) -> bool:
@@ -207,6 +223,7 @@ class Run:
             config=self.config,
             data=self.data,
             weights=self.trainer.weights(),
+            array=self._array_state(),
             generator_states=self.trainer.generator_states(),
             baseline=self.baseline.state(),
             epoch=self.epoch,
@@ -260,19 +277,6 @@ class Run:
         """
         write_whole(self.path / self.REPORT, (json.dumps(self.report(), indent=2) + "\n").encode("ascii"))
 
-    def _begin(self) -> None:
-        made = not self.path.exists()
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            write_whole(self.path / self.CONFIG, self.config.to_toml().encode("utf-8"))
-            self.save()
-        except BaseException:
-            with suppress(OSError):
-                (self.path / self.CONFIG).unlink(missing_ok=True)
-                if made:
-                    self.path.rmdir()
-            raise
-
     def _train_epoch(self, dataset: Dataset, interruption: Interruption, progress: Callable[[Self], None]) -> None:
         order = sample_order(self.config.seed, self.epoch, self.data.train_samples)
         while self.samples_done < len(order):
@@ -323,10 +327,31 @@ class Run:
     def _accuracy(self, features: NDArray[np.uint8], labels: NDArray[np.int64], passes: int) -> float:
         return float(np.mean(predictions(self.trainer.infer(features, passes)) == labels))
 
+    @classmethod
+    def _of(cls, path: Path, config: Config, state: RunState) -> Self:
+        """The run of a state, not yet restored."""
+        return cls(path, config, state.data)
+
+    def _make_trainer(self) -> Trainer | KernelTrainer:
+        return make_trainer(self.config)
+
+    def _files(self) -> dict[str, bytes]:
+        """What is written once, when the run begins."""
+        return {self.CONFIG: self.config.to_toml().encode("utf-8")}
+
+    def _array_state(self) -> dict[str, NDArray[Any]]:
+        """What the arrays hold beside their cells."""
+        return {}
+
+    def _restore_array(self, state: dict[str, NDArray[Any]]) -> None:
+        if state:
+            raise RunError("was trained on an analog array")
+
     def _restore(self, state: RunState) -> None:
         samples_trained = state.epoch * state.data.train_samples + state.samples_done
         try:
             self.trainer.restore(state.weights, state.generator_states, samples_trained)
+            self._restore_array(state.array)
             self.baseline.restore(state.baseline)
         except RunError as error:
             raise RunError(f"{self.path / self.STATE}: {error}") from None

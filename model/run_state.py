@@ -20,6 +20,7 @@ from .errors import RunError, StochastorError
 FORMAT = 1
 MOST_RECORDS = 50
 _BASELINE = "baseline_"
+_ARRAY = "array_"
 _DAMAGE = (ValueError, TypeError, LookupError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, StochastorError)
 
 
@@ -104,6 +105,8 @@ class RunState:
     data : DataRecord
     weights : list of ndarray of int32
         Of layers 1 to L, shape (rows, columns), in LSBs.
+    array : dict of ndarray
+        State of analog arrays; empty with exact ones.
     generator_states : list of int
         Of the training generators.
     baseline : dict of ndarray
@@ -121,6 +124,7 @@ class RunState:
     config: Config
     data: DataRecord
     weights: list[Weights]
+    array: dict[str, NDArray[Any]]
     generator_states: list[int]
     baseline: dict[str, NDArray[Any]]
     epoch: int
@@ -135,6 +139,7 @@ class RunState:
         file = io.BytesIO()
         arrays: dict[str, Any] = {_weights_key(layer): w for layer, w in enumerate(self.weights, start=1)}
         arrays |= {_BASELINE + name: array for name, array in self.baseline.items()}
+        arrays |= {_ARRAY + name: array for name, array in self.array.items()}
         arrays["generator_states"] = np.array(self.generator_states, dtype=np.uint32)
         arrays["record"] = np.array(json.dumps(self._record()))
         np.savez(file, **arrays)
@@ -184,7 +189,8 @@ class RunState:
             data=DataRecord(**record["data"]),
             weights=[arrays[_weights_key(layer)] for layer in range(1, config.layers + 1)],
             generator_states=arrays["generator_states"].tolist(),
-            baseline={k.removeprefix(_BASELINE): array for k, array in arrays.items() if k.startswith(_BASELINE)},
+            baseline=_with_prefix(arrays, _BASELINE),
+            array=_with_prefix(arrays, _ARRAY),
             epoch=record["epoch"],
             samples_done=record["samples_done"],
             history=tuple(EpochRecord(**entry) for entry in record["history"]),
@@ -212,6 +218,10 @@ def _load(content: bytes) -> dict[str, NDArray[Any]]:
         raise ValueError(f"the checksum of {damaged} is wrong")
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
+
+
+def _with_prefix(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _weights_key(layer: int) -> str:

@@ -1,5 +1,6 @@
-"""The learning machine on an analog array, in compiled loops: the fast twin of `Trainer` with `AnalogCrossbar`."""
+"""The learning machine on an analog array, operation by operation, and its fast twin in compiled loops."""
 
+import warnings
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -9,10 +10,10 @@ from numpy.typing import NDArray
 from ...model.config import Config
 from ...model.crossbar import Cells
 from ...model.errors import RunError
-from ...model.fast import KernelTrainer
-from ...model.trainer import check_weights
+from ...model.fast import SLOW, KernelTrainer
+from ...model.trainer import Trainer, check_weights
 from .config import ArrayConfig
-from .crossbar import MINUS, PLUS
+from .crossbar import MINUS, PLUS, AnalogCrossbar
 from .device import whole_steps
 from .machine import make_analog
 from .noise import ONE
@@ -20,7 +21,7 @@ from .noise import ONE
 Conductances = NDArray[np.int32]
 
 
-class AnalogTrainer(KernelTrainer):
+class FastAnalogTrainer(KernelTrainer):
     """The golden model on an analog array, in compiled loops.
 
     Parameters
@@ -91,9 +92,7 @@ class AnalogTrainer(KernelTrainer):
         RunError
             If a shape does not fit; nothing is changed then.
         """
-        shapes = [g.shape for g in self.conductances()]
-        if [g.shape for g in conductances] != shapes:
-            raise RunError(f"conductances must be of shapes {shapes}, not {[g.shape for g in conductances]}")
+        check_conductances(conductances, self.conductances())
         for layer, values in enumerate(conductances, start=1):
             for polarity in (PLUS, MINUS):
                 for digit in range(self.config.carry_digits):
@@ -110,6 +109,70 @@ class AnalogTrainer(KernelTrainer):
     def _bound(self, bounds: NDArray[np.int32], polarity: int, digit: int, layer: int) -> NDArray[np.signedinteger]:
         values = bounds[polarity, digit]
         return values if self._analog.alike else self._part(values, layer)
+
+
+class AnalogTrainer(Trainer):
+    """The golden model on an analog array, operation by operation; `FastAnalogTrainer` is its fast twin.
+
+    Parameters
+    ----------
+    config : Config
+        The machine.
+    array : ArrayConfig
+        Its arrays.
+
+    Raises
+    ------
+    ConfigError
+        If the devices cannot hold the cells, or sums would not fit 64 bits.
+    """
+
+    def __init__(self, config: Config, array: ArrayConfig) -> None:
+        self.array = array
+        self.crossbars: list[AnalogCrossbar] = []
+        super().__init__(config, self._make_crossbar)
+
+    def conductances(self) -> list[Conductances]:
+        """Conductances of layers 1 to L, each of shape (2, digits, rows, columns), plus devices first, in quanta."""
+        return [crossbar.conductances.astype(np.int32) for crossbar in self.crossbars]
+
+    def load_conductances(self, conductances: Sequence[Conductances]) -> None:
+        """Set all conductances, as `conductances` gives them.
+
+        Raises
+        ------
+        RunError
+            If a shape does not fit; nothing is changed then.
+        """
+        check_conductances(conductances, self.conductances())
+        for crossbar, values in zip(self.crossbars, conductances, strict=True):
+            crossbar.conductances[:] = values
+
+    def _make_crossbar(self, config: Config, layer: int) -> AnalogCrossbar:
+        self.crossbars.append(AnalogCrossbar(config, layer, self.array))
+        return self.crossbars[-1]
+
+
+def make_analog_trainer(config: Config, array: ArrayConfig) -> FastAnalogTrainer | AnalogTrainer:
+    """The fastest golden model on an analog array that can be had: the plain one, with a warning, without Numba."""
+    try:
+        return FastAnalogTrainer(config, array)
+    except ImportError:
+        warnings.warn(SLOW, stacklevel=2)
+        return AnalogTrainer(config, array)
+
+
+def check_conductances(given: Sequence[Conductances], wanted: Sequence[Conductances]) -> None:
+    """Check that conductances are of the shapes of an array.
+
+    Raises
+    ------
+    RunError
+        If they are not.
+    """
+    shapes = [g.shape for g in wanted]
+    if [g.shape for g in given] != shapes:
+        raise RunError(f"conductances must be of shapes {shapes}, not {[g.shape for g in given]}")
 
 
 def _kernels() -> ModuleType:

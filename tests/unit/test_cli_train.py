@@ -156,7 +156,7 @@ def test_the_preset_is_digits_unless_another_is_named(tmp_path, monkeypatch, opt
     machines = []
     monkeypatch.setattr("stochastor.cli.train.train_run", lambda *run: machines.append(run) or report_like(run))
     assert stochastor("train", *options, "--out", tmp_path / "run") == 0
-    assert machines == [(tmp_path / "run", preset(name), "digits")]
+    assert machines == [(tmp_path / "run", preset(name), "digits", None)]
 
 
 def report_like(run):

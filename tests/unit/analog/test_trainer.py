@@ -7,11 +7,9 @@ from stochastor.model.data import load_dataset
 from stochastor.model.errors import ConfigError, RunError
 from stochastor.model.fast import FastTrainer
 from stochastor.model.schedule import exponent, sample_order
-from stochastor.model.trainer import Trainer
 from stochastor.sim.array.config import ARRAYS, ArrayConfig
-from stochastor.sim.array.crossbar import AnalogCrossbar
 from stochastor.sim.array.device import Device
-from stochastor.sim.array.trainer import AnalogTrainer
+from stochastor.sim.array.trainer import AnalogTrainer, FastAnalogTrainer
 
 BITS = {"ideal": 8, "taox": 7, "alox_hfo2": 5, "gst_pcm": 6, "epiram": 6, "hfox_array": 2}
 ALL_NOISE = {"read_noise": 0.05, "step_spread": 0.3, "mismatch_spread": 0.1, "bound_spread": 0.1, "stuck_on": 0.02}
@@ -59,16 +57,11 @@ def trained(trainer, count=60, seed=0):
     return trainer
 
 
-def plain_trainer(config, array):
-    return Trainer(config, lambda config, layer: AnalogCrossbar(config, layer, array))
-
-
 @pytest.mark.parametrize(("name", "fields", "rough"), CASES)
 def test_compiled_loops_leave_the_conductances_of_the_plain_array(name, fields, rough):
     config, array = machine(name, fields), noisy(ARRAYS[name]) if rough else ARRAYS[name]
-    fast, plain = trained(AnalogTrainer(config, array)), trained(plain_trainer(config, array))
-    for ours, layer in zip(fast.conductances(), plain._layers, strict=True):
-        assert np.array_equal(ours, layer.crossbar.conductances)
+    fast, plain = trained(FastAnalogTrainer(config, array)), trained(AnalogTrainer(config, array))
+    assert all(np.array_equal(a, b) for a, b in zip(fast.conductances(), plain.conductances(), strict=True))
     assert fast.generator_states() == plain.generator_states()
     assert all(np.array_equal(a, b) for a, b in zip(fast.weights(), plain.weights(), strict=True))
     features, _ = samples(config, 9, seed=1)
@@ -77,7 +70,7 @@ def test_compiled_loops_leave_the_conductances_of_the_plain_array(name, fields, 
 
 def test_an_ideal_array_trains_the_digits_to_the_bits_of_the_integer_one():
     config, data = preset("digits"), load_dataset("digits")
-    analog, integer = AnalogTrainer(config, ARRAYS["ideal"]), FastTrainer(config)
+    analog, integer = FastAnalogTrainer(config, ARRAYS["ideal"]), FastTrainer(config)
     for epoch in range(config.epochs):
         order = sample_order(config.seed, epoch, len(data.train_labels))
         for trainer in (analog, integer):
@@ -88,11 +81,12 @@ def test_an_ideal_array_trains_the_digits_to_the_bits_of_the_integer_one():
     assert np.array_equal(*votes)
 
 
-def test_an_array_that_is_put_back_goes_on_bit_for_bit():
+@pytest.mark.parametrize("kind", [AnalogTrainer, FastAnalogTrainer])
+def test_an_array_that_is_put_back_goes_on_bit_for_bit(kind):
     config, array = machine("taox", PLAIN), noisy(ARRAYS["taox"])
-    whole = trained(trained(AnalogTrainer(config, array)), seed=1)
-    half = trained(AnalogTrainer(config, array))
-    again = AnalogTrainer(config, array)
+    whole = trained(trained(FastAnalogTrainer(config, array)), seed=1)
+    half = trained(FastAnalogTrainer(config, array))
+    again = kind(config, array)
     again.restore(half.weights(), half.generator_states(), half.samples_trained)
     again.load_conductances(half.conductances())
     trained(again, seed=1)
@@ -101,15 +95,16 @@ def test_an_array_that_is_put_back_goes_on_bit_for_bit():
 
 def test_evaluating_does_not_change_training():
     config, array = machine("taox", PLAIN), noisy(ARRAYS["taox"])
-    calm, asked = AnalogTrainer(config, array), AnalogTrainer(config, array)
+    calm, asked = FastAnalogTrainer(config, array), FastAnalogTrainer(config, array)
     features, _ = samples(config, 5)
     assert asked.infer(features, 7).tolist() == asked.infer(features, 7).tolist()
     calm, asked = trained(calm), trained(asked)
     assert all(np.array_equal(a, b) for a, b in zip(calm.conductances(), asked.conductances(), strict=True))
 
 
-def test_conductances_of_another_shape_are_refused():
-    trainer = AnalogTrainer(machine("taox", PLAIN), ARRAYS["taox"])
+@pytest.mark.parametrize("kind", [AnalogTrainer, FastAnalogTrainer])
+def test_conductances_of_another_shape_are_refused(kind):
+    trainer = kind(machine("taox", PLAIN), ARRAYS["taox"])
     before = [g.copy() for g in trainer.conductances()]
     with pytest.raises(RunError, match="conductances must be of shapes"):
         trainer.load_conductances([before[0], before[1][:, :, :-1]])
@@ -118,4 +113,4 @@ def test_conductances_of_another_shape_are_refused():
 
 def test_devices_that_cannot_hold_the_cells_are_refused():
     with pytest.raises(ConfigError, match="lower weight_bits to 6"):
-        AnalogTrainer(Config(sizes=(5, 2)), ArrayConfig(device=Device(g_max_S=1e-5, states=100)))
+        FastAnalogTrainer(Config(sizes=(5, 2)), ArrayConfig(device=Device(g_max_S=1e-5, states=100)))
