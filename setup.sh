@@ -8,6 +8,7 @@ missing=
 command -v g++ >/dev/null || missing="$missing g++"
 command -v make >/dev/null || missing="$missing make"
 command -v iverilog >/dev/null || missing="$missing iverilog"
+command -v ngspice >/dev/null || missing="$missing ngspice"
 command -v "$python" >/dev/null || missing="$missing python3"
 "$python" -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 

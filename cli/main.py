@@ -14,11 +14,12 @@ from .cosim import cosim
 from .demo import demo
 from .infer import infer
 from .reproduce import reproduce
+from .spice import spice
 from .sweep import sweep
 from .train import train
 from .verilog import verilog
 
-COMMANDS = (demo, train, infer, sweep, reproduce, cosim, verilog, bench)
+COMMANDS = (demo, train, infer, sweep, reproduce, cosim, verilog, spice, bench)
 
 app = typer.Typer(
     name="stochastor",

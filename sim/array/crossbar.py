@@ -33,6 +33,8 @@ class AnalogCrossbar:
         Bias row included.
     conductances : ndarray of int64, shape (2, digits, rows, columns)
         Of plus and minus devices, in quanta.
+    driven : ndarray of int64
+        Rows of the last forward read.
 
     Raises
     ------
@@ -50,11 +52,13 @@ class AnalogCrossbar:
         shape = 2, config.carry_digits, self.rows, self.columns
         self.conductances: Whole = np.full(shape, (self.steps.low + self.steps.high) // 2)
         self._periphery = Periphery(array, self.steps.half_lsb)
+        self.driven: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._held: Whole = np.zeros(self.columns, dtype=np.int64)
         self._lines: Whole = np.arange(self.columns)
         check_sums(config, layer, array)
 
     def read_forward(self, address: Address, rows: NDArray[np.int64]) -> None:
+        self.driven = rows
         driven = self.conductances[:, :, rows]
         sums = (driven[PLUS] - driven[MINUS]).sum(axis=1)
         squares = (driven**2).sum(axis=(0, 2)) if self.array.device.read_noise else None
