@@ -12,6 +12,7 @@ from .bench import bench
 from .console import print_error
 from .cosim import cosim
 from .demo import demo
+from .device import device
 from .infer import infer
 from .reproduce import reproduce
 from .spice import spice
@@ -28,6 +29,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+app.add_typer(device)
 for _command in COMMANDS:
     app.command()(_command)
 

@@ -1,0 +1,229 @@
+"""A device fitted to measured pulse curves (section 13: a pulse is an affine step).
+
+A pulse moves the position x in a device's range by c_0 + c_1 x, plus noise. Least squares over all steps of a direction
+give c_0 and c_1, hence the exponential curve's number of pulses from end to end and its nonlinearity; what is left over
+is the spread from cycle to cycle. Steps that end at the ends of a device's range are left out: it cut them off.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, log, log1p
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model.errors import DataError
+from .device import LABEL_PER_DISTANCE, LARGEST_LABEL, Device, Response
+from .pulse_curves import PulseCurve
+
+STRAIGHT = 0.02
+END = 1e-9
+MOST_STATES = 1 << 16
+Steps = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A device and how well it describes the curves.
+
+    Attributes
+    ----------
+    device : Device
+    set_residual_S, reset_residual_S : float
+        Standard deviation of what steps differ from the fitted ones, in siemens.
+    set_pulses, reset_pulses : float
+        Pulses from end to end.
+    steps : int
+        Steps that were fitted.
+    """
+
+    device: Device
+    set_residual_S: float
+    reset_residual_S: float
+    set_pulses: float
+    reset_pulses: float
+    steps: int
+
+
+@dataclass(frozen=True)
+class _Direction:
+    """Least squares of one direction, in shares of the range; RESET is turned over, so that both lead from 0 to 1."""
+
+    offset: float
+    slope: float
+    positions: Steps
+    residuals: Steps
+
+    @property
+    def predicted(self) -> Steps:
+        return self.offset + self.slope * self.positions
+
+    @property
+    def pulses(self) -> float:
+        """Pulses from end to end; steps that end before the bound count as soft ones."""
+        if abs(self.slope) < 1e-9:
+            return 1 / self.offset
+        arrived = max(1 + self.slope / self.offset, exp(-_largest_curvature()))
+        return log(arrived) / log1p(self.slope)
+
+    @property
+    def curvature(self) -> float:
+        """Pulses from end to end over the curve's A; positive where steps shrink."""
+        return -self.pulses * log1p(self.slope)
+
+
+def fit_device(curves: Sequence[PulseCurve], *, quantum_S: float = 1e-8, source: str = "") -> Fit:
+    """Fit a device to measured curves of one or more devices.
+
+    Parameters
+    ----------
+    curves : sequence of PulseCurve
+        Both directions.
+    quantum_S : float
+        What conductances of the device are multiples of, in siemens.
+    source : str
+        Written into the device.
+
+    Raises
+    ------
+    DataError
+        If the curves do not rise under SET and fall under RESET.
+    """
+    lows, highs = _ends(curves)
+    low, high, bound_spread = _range(lows, highs)
+    span = high - low
+    rising = _fit(_steps([(c.conductances_S, lows[c.device], highs[c.device]) for c in curves if c.direction == "set"]))
+    falling = _fit(
+        _steps([(-c.conductances_S, -highs[c.device], -lows[c.device]) for c in curves if c.direction == "reset"]),
+        "fall under reset",
+    )
+    response = _response(rising, falling)
+    steps = (rising.offset + rising.slope / 2, falling.offset + falling.slope / 2)
+    rates = steps if response is Response.SOFT_BOUNDS else (1 / rising.pulses, 1 / falling.pulses)
+    of_range, of_step = _cycle_spread(rising, falling)
+    device = Device(
+        g_min_S=low,
+        g_max_S=high,
+        states=min(max(2, round(2 / sum(rates)) + 1), MOST_STATES),
+        response=response,
+        set_nonlinearity=_label(rising.curvature) if response is Response.EXPONENTIAL else 0.0,
+        reset_nonlinearity=-_label(falling.curvature) if response is Response.EXPONENTIAL else 0.0,
+        mismatch=round(2 * (rates[0] - rates[1]) / sum(rates), 4),
+        cycle_spread_of_range=of_range,
+        cycle_spread_of_step=of_step,
+        step_spread=_step_spread(curves),
+        bound_spread=bound_spread,
+        quantum_S=quantum_S,
+        source=source,
+    )
+    return Fit(
+        device=device,
+        set_residual_S=float(rising.residuals.std() * span),
+        reset_residual_S=float(falling.residuals.std() * span),
+        set_pulses=rising.pulses,
+        reset_pulses=falling.pulses,
+        steps=len(rising.residuals) + len(falling.residuals),
+    )
+
+
+def _ends(curves: Sequence[PulseCurve]) -> tuple[dict[str, float], dict[str, float]]:
+    """Lowest and highest conductance of each device."""
+    lows: dict[str, float] = {}
+    highs: dict[str, float] = {}
+    for curve in curves:
+        low, high = float(curve.conductances_S.min()), float(curve.conductances_S.max())
+        lows[curve.device] = min(low, lows.get(curve.device, low))
+        highs[curve.device] = max(high, highs.get(curve.device, high))
+    for device, low in lows.items():
+        if highs[device] <= low:
+            raise DataError(f"conductances of device {device} are all {low!r} S: pulses must move them")
+    return lows, highs
+
+
+def _range(lows: dict[str, float], highs: dict[str, float]) -> tuple[float, float, float]:
+    """Ends of the range, the mean over devices, and their spread as a share of it."""
+    low, high = np.array(list(lows.values())), np.array(list(highs.values()))
+    spread = np.sqrt((low.var() + high.var()) / 2) / (high.mean() - low.mean())
+    return float(low.mean()), float(high.mean()), round(min(float(spread), 1.0), 4)
+
+
+def _steps(curves: Sequence[tuple[Steps, float, float]]) -> tuple[Steps, Steps]:
+    """Positions before steps, and steps, in shares of the device's own range, without those that its ends cut off."""
+    positions, moved = [], []
+    for values, low, high in curves:
+        x = (values - low) / (high - low)
+        inside = (x[1:] > END) & (x[1:] < 1 - END)
+        positions.append(x[:-1][inside])
+        moved.append(np.diff(x)[inside])
+    return np.concatenate(positions), np.concatenate(moved)
+
+
+def _fit(steps: tuple[Steps, Steps], moves: str = "rise under set") -> _Direction:
+    positions, moved = steps
+    if len(moved) < 2 or np.ptp(positions) == 0:
+        raise DataError(
+            f"whether conductances {moves} pulses cannot be seen: fewer than 2 steps end between the ends of the range"
+        )
+    slope, offset = np.polyfit(positions, moved, 1)
+    if offset + slope / 2 <= 0:
+        raise DataError(f"conductances do not {moves} pulses: in the middle of the range they move the other way")
+    slope = max(float(slope), -0.999)
+    residuals = moved - offset - slope * positions
+    return _Direction(max(float(offset), 1e-6), slope, positions, residuals)
+
+
+def _response(rising: _Direction, falling: _Direction) -> Response:
+    if any(1 + d.slope / d.offset <= exp(-_largest_curvature()) for d in (rising, falling)):
+        return Response.SOFT_BOUNDS
+    straight = all(_label(d.curvature) == 0 for d in (rising, falling))
+    return Response.LINEAR if straight else Response.EXPONENTIAL
+
+
+def _largest_curvature() -> float:
+    """P/A of the largest label."""
+    low, high = 1e-3, 1e3
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _distance(middle) * float(LABEL_PER_DISTANCE) < LARGEST_LABEL else (low, middle)
+    return low
+
+
+def _label(curvature: float) -> float:
+    """NeuroSim's label of a curve, 0 where it is straight."""
+    if abs(curvature) < 1e-6:
+        return 0.0
+    label = float(LABEL_PER_DISTANCE) * _distance(abs(curvature))
+    if label < STRAIGHT:
+        return 0.0
+    return float(np.copysign(round(min(label, float(LARGEST_LABEL)), 3), curvature))
+
+
+def _distance(a: float) -> float:
+    top = 1 / -np.expm1(-a)
+    return float(top - 1 / a - log(a * top) / a)
+
+
+def _cycle_spread(rising: _Direction, falling: _Direction) -> tuple[float, float]:
+    """Spread from cycle to cycle as a share of the range or of the step, whichever is likelier for the residuals."""
+    residuals = np.concatenate([rising.residuals, falling.residuals])
+    steps = np.abs(np.concatenate([rising.predicted, falling.predicted]))
+    steps = np.maximum(steps, 1e-9)
+    of_range = float(residuals.std())
+    of_step = float(np.sqrt(np.mean((residuals / steps) ** 2)))
+    if of_range < 1e-6:
+        return 0.0, 0.0
+    if len(residuals) * log(of_range) <= len(residuals) * log(of_step) + float(np.log(steps).sum()):
+        return round(min(of_range, 1.0), 5), 0.0
+    return 0.0, round(min(of_step, 10.0), 4)
+
+
+def _step_spread(curves: Sequence[PulseCurve]) -> float:
+    """Relative standard deviation of the devices' mean steps."""
+    moved: dict[str, list[float]] = defaultdict(list)
+    for curve in curves:
+        sign = 1 if curve.direction == "set" else -1
+        moved[curve.device].append(sign * float(curve.conductances_S[-1] - curve.conductances_S[0]))
+        moved[curve.device][-1] /= len(curve.conductances_S) - 1
+    means = np.array([np.mean(values) for values in moved.values()])
+    return round(min(float(means.std() / means.mean()), 10.0), 4) if len(means) > 1 else 0.0
