@@ -29,6 +29,8 @@ def test_the_score_of_the_readme_is_the_one_printed(capsys: pytest.CaptureFixtur
 def test_every_command_of_the_readme_has_the_options_it_shows(line: str) -> None:
     _, name, *arguments = shlex.split(line)
     command = typer.main.get_command(app).commands[name]
+    if isinstance(command, typer.core.TyperGroup):
+        command = command.commands[arguments[0]]
     known = {option for parameter in command.params for option in parameter.opts}
     assert {argument for argument in arguments if argument.startswith("--")} <= known
 

@@ -147,7 +147,7 @@ BACK = "0,reset,0,3e-6\n0,reset,1,2e-6\n0,reset,2,1e-6\n"
         (HEADER + GOOD.replace("set,1", "up,1"), "line 3: direction must be set or reset, not 'up'"),
         (HEADER + GOOD.replace("set,1", "set,one"), "line 3: pulse must be a whole number, not 'one'"),
         (HEADER + GOOD[:26] + BACK, "at least 3 say something of its shape"),
-        (HEADER + GOOD + BACK.replace("2e-6", "1e-6"), "conductances fall under reset pulses cannot be seen"),
+        (HEADER + LONG + BACK, "conductances fall under reset pulses cannot be seen"),
         (HEADER + LONG.replace("set", "reset") + LONG, "do not fall under reset pulses"),
         (HEADER + (GOOD + BACK).replace("2e-6", "1e-6").replace("3e-6", "1e-6"), "of device 0 are all 1e-06 S"),
     ],
