@@ -2,7 +2,8 @@
 
 A pulse moves the position x in a device's range by c_0 + c_1 x, plus noise. Least squares over all steps of a direction
 give c_0 and c_1, hence the exponential curve's number of pulses from end to end and its nonlinearity; what is left over
-is the spread from cycle to cycle. Steps that end at the ends of a device's range are left out: it cut them off.
+is the spread from cycle to cycle. Steps that end at the ends of a device's range were cut off there; where there is
+noise, leaving them out would bend the line, and the likelihood of having been cut off takes their place.
 """
 
 from collections import defaultdict
@@ -12,6 +13,8 @@ from math import exp, log, log1p
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.stats import norm
 
 from ...model.errors import DataError
 from .device import LABEL_PER_DISTANCE, LARGEST_LABEL, Device, Response
@@ -19,8 +22,9 @@ from .pulse_curves import PulseCurve
 
 STRAIGHT = 0.02
 END = 1e-9
+CLEAR = 1e-3
 MOST_STATES = 1 << 16
-Steps = NDArray[np.float64]
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -47,16 +51,34 @@ class Fit:
 
 
 @dataclass(frozen=True)
+class _Steps:
+    """Positions before and after each pulse."""
+
+    before: Values
+    after: Values
+
+    @property
+    def at_top(self) -> NDArray[np.bool_]:
+        """Steps that the upper end cut off."""
+        return np.asarray(self.after >= 1 - END)
+
+    @property
+    def at_bottom(self) -> NDArray[np.bool_]:
+        """Steps that the lower end cut off."""
+        return np.asarray(self.after <= END)
+
+
+@dataclass(frozen=True)
 class _Direction:
     """Least squares of one direction, in shares of the range; RESET is turned over, so that both lead from 0 to 1."""
 
     offset: float
     slope: float
-    positions: Steps
-    residuals: Steps
+    positions: Values
+    residuals: Values
 
     @property
-    def predicted(self) -> Steps:
+    def predicted(self) -> Values:
         return self.offset + self.slope * self.positions
 
     @property
@@ -148,29 +170,45 @@ def _range(lows: dict[str, float], highs: dict[str, float]) -> tuple[float, floa
     return float(low.mean()), float(high.mean()), round(min(float(spread), 1.0), 4)
 
 
-def _steps(curves: Sequence[tuple[Steps, float, float]]) -> tuple[Steps, Steps]:
-    """Positions before steps, and steps, in shares of the device's own range, without those that its ends cut off."""
-    positions, moved = [], []
-    for values, low, high in curves:
-        x = (values - low) / (high - low)
-        inside = (x[1:] > END) & (x[1:] < 1 - END)
-        positions.append(x[:-1][inside])
-        moved.append(np.diff(x)[inside])
-    return np.concatenate(positions), np.concatenate(moved)
+def _steps(curves: Sequence[tuple[Values, float, float]]) -> _Steps:
+    """All steps of a direction, upward, in shares of each device's own range."""
+    positions = [(values - low) / (high - low) for values, low, high in curves]
+    before = np.concatenate([x[:-1] for x in positions])
+    after = np.concatenate([x[1:] for x in positions])
+    return _Steps(before, after)
 
 
-def _fit(steps: tuple[Steps, Steps], moves: str = "rise under set") -> _Direction:
-    positions, moved = steps
+def _fit(steps: _Steps, moves: str = "rise under set") -> _Direction:
+    """Least squares over the steps that were not cut off, and where there is noise, the likeliest line over all steps."""
+    inside = ~(steps.at_top | steps.at_bottom)
+    positions, moved = steps.before[inside], (steps.after - steps.before)[inside]
     if len(moved) < 2 or np.ptp(positions) == 0:
         raise DataError(
             f"whether conductances {moves} pulses cannot be seen: fewer than 2 steps end between the ends of the range"
         )
-    slope, offset = np.polyfit(positions, moved, 1)
+    slope, offset = (float(value) for value in np.polyfit(positions, moved, 1))
+    deviation = float((moved - offset - slope * positions).std())
+    if deviation > CLEAR:
+        offset, slope = _likeliest(steps, offset, slope, deviation)
     if offset + slope / 2 <= 0:
-        raise DataError(f"conductances do not {moves} pulses: in the middle of the range they move the other way")
-    slope = max(float(slope), -0.999)
-    residuals = moved - offset - slope * positions
-    return _Direction(max(float(offset), 1e-6), slope, positions, residuals)
+        raise DataError(f"conductances do not {moves} pulses: in mid-range they move the other way")
+    slope = max(slope, -0.999)
+    return _Direction(max(offset, 1e-6), slope, positions, moved - offset - slope * positions)
+
+
+def _likeliest(steps: _Steps, offset: float, slope: float, deviation: float) -> tuple[float, float]:
+    """Maximum likelihood of a line with normal noise, cut off at the ends (Tobin, Econometrica 26, 1958)."""
+    moved = steps.after - steps.before
+    inside = ~(steps.at_top | steps.at_bottom)
+
+    def surprise(parameters: Values) -> float:
+        sigma = np.exp(parameters[2])
+        z = (moved - parameters[0] - parameters[1] * steps.before) / sigma
+        seen = norm.logpdf(z[inside]).sum() - inside.sum() * parameters[2]
+        return -float(seen + norm.logsf(z[steps.at_top]).sum() + norm.logcdf(z[steps.at_bottom]).sum())
+
+    found = minimize(surprise, [offset, slope, log(deviation)], method="Nelder-Mead", options={"maxiter": 4000})
+    return float(found.x[0]), float(found.x[1])
 
 
 def _response(rising: _Direction, falling: _Direction) -> Response:
@@ -219,11 +257,14 @@ def _cycle_spread(rising: _Direction, falling: _Direction) -> tuple[float, float
 
 
 def _step_spread(curves: Sequence[PulseCurve]) -> float:
-    """Relative standard deviation of the devices' mean steps."""
+    """Relative standard deviation of the devices' mean steps, less what cycles alone would give."""
     moved: dict[str, list[float]] = defaultdict(list)
     for curve in curves:
-        sign = 1 if curve.direction == "set" else -1
-        moved[curve.device].append(sign * float(curve.conductances_S[-1] - curve.conductances_S[0]))
-        moved[curve.device][-1] /= len(curve.conductances_S) - 1
+        pulses = len(curve.conductances_S) - 1
+        moved[curve.device].append(abs(float(curve.conductances_S[-1] - curve.conductances_S[0])) / pulses)
     means = np.array([np.mean(values) for values in moved.values()])
-    return round(min(float(means.std() / means.mean()), 10.0), 4) if len(means) > 1 else 0.0
+    if len(means) < 2:
+        return 0.0
+    chance = np.mean([np.var(values, ddof=1) / len(values) if len(values) > 1 else 0.0 for values in moved.values()])
+    variance = max(float(means.var(ddof=1) - chance), 0.0)
+    return round(min(np.sqrt(variance) / float(means.mean()), 10.0), 4)

@@ -52,6 +52,17 @@ def test_exponential_devices_without_noise_are_recovered(set_label, reset_label)
     assert found.cycle_spread_of_range < 1e-4
 
 
+@pytest.mark.parametrize("name", ["taox", "alox_hfo2", "gst_pcm", "epiram"])
+def test_presets_are_recovered_from_curves_as_noisy_as_theirs(name):
+    truth = ARRAYS[name].device
+    found = fit_device(measured(truth, cycles=60)).device
+    assert (found.g_min_S, found.g_max_S) == pytest.approx((truth.g_min_S, truth.g_max_S), rel=1e-2)
+    assert found.set_nonlinearity == pytest.approx(truth.set_nonlinearity, abs=0.4)
+    assert found.reset_nonlinearity == pytest.approx(truth.reset_nonlinearity, abs=0.4)
+    assert found.states == pytest.approx(truth.states, rel=0.12)
+    assert found.cycle_spread_of_range == pytest.approx(truth.cycle_spread_of_range, rel=0.1)
+
+
 def test_a_straight_device_is_linear():
     found = fit_device(measured(known())).device
     assert (found.response, found.states, found.set_nonlinearity) == (Response.LINEAR, 128, 0.0)
