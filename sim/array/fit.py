@@ -9,7 +9,7 @@ noise, leaving them out would bend the line, and the likelihood of having been c
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, log, log1p
+from math import exp, log, log1p, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -179,7 +179,7 @@ def _steps(curves: Sequence[tuple[Values, float, float]]) -> _Steps:
 
 
 def _fit(steps: _Steps, moves: str = "rise under set") -> _Direction:
-    """Least squares over the steps that were not cut off, and where there is noise, the likeliest line over all steps."""
+    """Least squares over the steps that were not cut off; where there is noise, the likeliest line over all."""
     inside = ~(steps.at_top | steps.at_bottom)
     positions, moved = steps.before[inside], (steps.after - steps.before)[inside]
     if len(moved) < 2 or np.ptp(positions) == 0:
@@ -267,4 +267,4 @@ def _step_spread(curves: Sequence[PulseCurve]) -> float:
         return 0.0
     chance = np.mean([np.var(values, ddof=1) / len(values) if len(values) > 1 else 0.0 for values in moved.values()])
     variance = max(float(means.var(ddof=1) - chance), 0.0)
-    return round(min(np.sqrt(variance) / float(means.mean()), 10.0), 4)
+    return round(min(sqrt(variance) / float(means.mean()), 10.0), 4)
