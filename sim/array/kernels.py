@@ -27,6 +27,8 @@ from .noise import CENTRE, GAIN, GAIN_SHIFT, Purpose
 READ, COMPARE, PULSE = int(Purpose.READ), int(Purpose.COMPARE), int(Purpose.PULSE)
 FORWARD, BACKWARD, DIGIT = int(Read.FORWARD), int(Read.BACKWARD), int(Read.DIGIT)
 PLUS, MINUS = 0, 1
+# Of so many columns one must be driven for it to be faster to go along them all.
+SPARSE, SPARSE_NOISY = 8, 4
 WORD, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 LANES, LANE_SHIFT, PAIR, PAIR_SHIFT = np.uint64(0x00FF00FF), np.uint64(8), np.uint64(0xFFFF), np.uint64(16)
 M0, M1 = np.uint64(MULTIPLIERS[0]), np.uint64(MULTIPLIERS[1])
@@ -329,6 +331,9 @@ def update(m, s, a, t, layer, exponent, sample):  # type: ignore[no-untyped-def]
 def pulse(m, a, t, layer, row, digit, signs, driven, sample, read, repetition):  # type: ignore[no-untyped-def]
     """Move the cells `digit` of a row along `signs`, those of the columns that are driven."""
     noisy = a.range_spread != 0 or a.step_spread != 0
+    if a.alike and not a.read_noise and driven * (SPARSE_NOISY if noisy else SPARSE) > m.sizes[layer + 1]:
+        pulse_all(m, a, t, layer, row, digit, signs, noisy, sample, read, repetition)
+        return
     if noisy:
         for index in range(driven):
             t.lines[index] = np.uint64((row << 16) + t.driven[index] * a.digits + digit)
@@ -349,6 +354,39 @@ def pulse(m, a, t, layer, row, digit, signs, driven, sample, read, repetition): 
             a.squares[cell] += a.places[digit] ** 2 * square(a, digit, cell)
         after = a.conductances[PLUS, digit, cell] - a.conductances[MINUS, digit, cell]
         m.weights[cell] += a.places[digit] * (after - before)
+
+
+@compiled
+def pulse_all(m, a, t, layer, row, digit, signs, noisy, sample, read, repetition):  # type: ignore[no-untyped-def]
+    """`pulse` for devices that are alike, going along all columns: faster where many are driven."""
+    columns = m.sizes[layer + 1]
+    start = m.starts[layer] + row * m.widths[layer + 1]
+    if noisy:
+        for column in range(columns):
+            t.lines[column] = np.uint64((row << 16) + column * a.digits + digit)
+        draw_normals(a, t, columns, sample, detail(0, digit, 1, read, repetition), PULSE, layer)
+    weights, place = m.weights[start : start + columns], a.places[digit]
+    plus = a.conductances[PLUS, digit, start : start + columns]
+    minus = a.conductances[MINUS, digit, start : start + columns]
+    low, high = a.low[0, 0, 0], a.high[0, 0, 0]
+    set_0, set_1 = a.set_intercept[0, 0, 0], a.set_slope[0, 0, 0]
+    reset_0, reset_1 = a.reset_intercept[0, 0, 0], a.reset_slope[0, 0, 0]
+    range_spread, step_spread = a.range_spread, a.step_spread
+    first, second = t.first, t.second
+    for column in range(columns):
+        sign = signs[column]
+        up = sign > 0
+        g, h = np.int64(plus[column]), np.int64(minus[column])
+        x = (set_0 if up else reset_0) + ((set_1 if up else reset_1) * (g - low) >> 8)
+        y = (reset_0 if up else set_0) + ((reset_1 if up else set_1) * (h - low) >> 8)
+        if noisy:
+            x += (range_spread + (step_spread * abs(x) >> 16)) * first[column] >> 16
+            y += (range_spread + (step_spread * abs(y) >> 16)) * second[column] >> 16
+        x, y = (x + (1 << 15)) >> 16, (y + (1 << 15)) >> 16
+        p = min(max(g + sign * x, low), high)
+        n = min(max(h - sign * y, low), high)
+        plus[column], minus[column] = p, n
+        weights[column] += place * ((p - n) - (g - h))
 
 
 @compiled
