@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 from .crossbar import Address, Cells, Crossbar, Read, Weights
 from .trace import Bits, Rows
 
+Codes = NDArray[np.int64]
+# Comparisons of a verified carry; those of the reads of digits are 0 to 3.
+SEARCH, UNDER, OVER = 4, 5, 6
+
 
 class Carried(NamedTuple):
     """Cells that a carry left upward and downward, as indices into the matrix of cells, in the order of work."""
@@ -16,26 +20,48 @@ class Carried(NamedTuple):
     down: Rows
 
 
-def carry(crossbar: Crossbar, address: Address, *, digits: int, base: int, pulses: int, digit_max: int) -> Carried:
-    """Carry full cells of all rows into their upper neighbours; no weight changes.
+class CarryRule(NamedTuple):
+    """How cells are carried.
+
+    Attributes
+    ----------
+    digits, base, digit_max : int
+        Of a synapse's cells.
+    pulses : int
+        Steps that the upper cell moves.
+    verify : int
+        Most pulses by which the weight is restored; 0 trusts pulses to be exact.
+    search_bits : int
+        Comparisons that find a weight.
+    """
+
+    digits: int
+    base: int
+    digit_max: int
+    pulses: int
+    verify: int
+    search_bits: int
+
+
+def carry(crossbar: Crossbar, address: Address, rule: CarryRule) -> Carried:
+    """Carry full cells of all rows into their upper neighbours; no weight changes where pulses are exact.
 
     Parameters
     ----------
     crossbar : Crossbar
     address : Address
         Of the sample before.
-    digits, base, pulses, digit_max : int
-        Of a synapse's cells; a carry moves the upper one by `pulses` steps.
+    rule : CarryRule
     """
     up: list[NDArray[np.int64]] = []
     down: list[NDArray[np.int64]] = []
     for row in range(crossbar.rows):
-        for digit in range(digits - 1):
+        for digit in range(rule.digits - 1):
             here = address._replace(read=Read.DIGIT, row=row, digit=digit)
-            rises, falls = _carry_row(crossbar, here, base, pulses, digit_max)
-            first = row * crossbar.columns * digits + digit
-            up.append(first + digits * np.flatnonzero(rises))
-            down.append(first + digits * np.flatnonzero(falls))
+            rises, falls = _carry_row(crossbar, here, rule)
+            first = row * crossbar.columns * rule.digits + digit
+            up.append(first + rule.digits * np.flatnonzero(rises))
+            down.append(first + rule.digits * np.flatnonzero(falls))
     return Carried(*(np.concatenate(cells) if cells else np.zeros(0, dtype=np.int64) for cells in (up, down)))
 
 
@@ -64,21 +90,27 @@ def join_digits(cells: Cells, digits: int, base: int) -> NDArray[np.int64]:
     return weights
 
 
-def _carry_row(crossbar: Crossbar, address: Address, base: int, pulses: int, digit_max: int) -> tuple[Bits, Bits]:
+def _carry_row(crossbar: Crossbar, address: Address, rule: CarryRule) -> tuple[Bits, Bits]:
     """Carry one digit of one row; which columns went up, and which down."""
-    up, down = _outside(crossbar, address, address.digit, base * pulses)
+    full = rule.base * rule.pulses
+    up, down = _outside(crossbar, address, address.digit, full)
     if not (up | down).any():
         return up, down
     upper = address.digit + 1
-    at_top, at_bottom = _outside(crossbar, address._replace(comparison=2), upper, digit_max - pulses + 1)
+    at_top, at_bottom = _outside(crossbar, address._replace(comparison=2), upper, rule.digit_max - rule.pulses + 1)
     up, down = up & ~at_top, down & ~at_bottom
     signs = up.astype(np.int8) - down.astype(np.int8)
-    if signs.any():
-        rows = np.array([address.row])
-        for repetition in range(pulses):
-            crossbar.pulse(address._replace(repetition=repetition), rows, signs, upper)
-        for repetition in range(pulses, pulses + base * pulses):
-            crossbar.pulse(address._replace(repetition=repetition), rows, -signs, address.digit)
+    if not signs.any():
+        return up, down
+    found = _search(crossbar, address, rule) if rule.verify else None
+    rows = np.array([address.row])
+    for repetition in range(rule.pulses):
+        crossbar.pulse(address._replace(repetition=repetition), rows, signs, upper)
+    if found is not None:
+        _restore(crossbar, address, rule, found, signs != 0)
+        return up, down
+    for repetition in range(rule.pulses, rule.pulses + full):
+        crossbar.pulse(address._replace(repetition=repetition), rows, -signs, address.digit)
     return up, down
 
 
@@ -88,3 +120,33 @@ def _outside(crossbar: Crossbar, address: Address, digit: int, bound: int) -> tu
     above = crossbar.compare(address, np.full(crossbar.columns, bound - 1))
     inside = crossbar.compare(address._replace(comparison=address.comparison + 1), np.full(crossbar.columns, -bound))
     return above, ~inside
+
+
+def _search(crossbar: Crossbar, address: Address, rule: CarryRule) -> Codes:
+    """The largest code that each weight of the row is above, bit by bit, shape (columns,)."""
+    address = address._replace(read=Read.WEIGHT, comparison=SEARCH)
+    crossbar.read_forward(address, np.array([address.row]))
+    codes = np.full(crossbar.columns, -1 << (rule.search_bits - 1), dtype=np.int64)
+    for repetition in range(rule.search_bits):
+        tried = codes + (1 << (rule.search_bits - 1 - repetition))
+        codes = np.where(crossbar.compare(address._replace(repetition=repetition), tried), tried, codes)
+    return codes
+
+
+def _restore(crossbar: Crossbar, address: Address, rule: CarryRule, found: Codes, carried: Bits) -> None:
+    """Pulse cells until the carried weights are those found again: the emptied cells first, then those below them."""
+    rows = np.array([address.row])
+    bound = 1 << (rule.search_bits - 1)
+    repetition = 0
+    for digit in range(address.digit, -1, -1):
+        slack = rule.base**digit // 2
+        while repetition < rule.verify:
+            here = address._replace(read=Read.WEIGHT, repetition=repetition)
+            crossbar.read_forward(here._replace(comparison=UNDER), rows)
+            under = ~crossbar.compare(here._replace(comparison=UNDER), np.maximum(found - slack, -bound))
+            over = crossbar.compare(here._replace(comparison=OVER), np.minimum(found + 1 + slack, bound - 1))
+            signs = (under.astype(np.int8) - over.astype(np.int8)) * carried
+            if not signs.any():
+                break
+            crossbar.pulse(here._replace(comparison=address.digit), rows, signs, digit)
+            repetition += 1

@@ -15,8 +15,9 @@ from . import tables
 from .errors import ConfigError
 
 LINES_PER_CYCLE = (1, 2, 4, 8, 16)
-HASHED_WHERE_USED = ("input_draws", "carry_digits", "carry_base", "carry_pulses", "carry_period")
-NO_CARRY = {"carry_base": 0, "carry_pulses": 1, "carry_period": 0}
+HASHED_WHERE_USED = ("input_draws", "carry_digits", "carry_base", "carry_pulses", "carry_period", "carry_verify", "pulses_per_step")
+NO_CARRY = {"carry_base": 0, "carry_pulses": 1, "carry_period": 0, "carry_verify": 0}
+MOST_VERIFYING = 1000
 
 
 class Gate(StrEnum):
@@ -51,6 +52,11 @@ class Config:
         Steps that a carry moves the upper cell; 1 without carry.
     carry_period : int
         Training samples from one carry to the next; 0 without carry.
+    carry_verify : int
+        Most pulses by which a carry restores the weight that it found; 0 trusts pulses to be exact. Exact arrays need
+        none, and do not change by it.
+    pulses_per_step : int
+        Pulses by which an array moves a cell a step. Of exact arrays one is a step.
     reference_bits : int
         Width of the signed reference codes of the comparators.
     seed : int
@@ -79,6 +85,8 @@ class Config:
     carry_base: int = 0
     carry_pulses: int = 1
     carry_period: int = 0
+    carry_verify: int = 0
+    pulses_per_step: int = 1
     reference_bits: int = 12
     seed: int = 0
     epochs: int = 30
@@ -93,6 +101,7 @@ class Config:
         _check_range("scale", self.scale, 1, 1 << 16)
         _check_range("input_draws", self.input_draws, 1, 16)
         _check_range("reference_bits", self.reference_bits, 2, 24)
+        _check_range("pulses_per_step", self.pulses_per_step, 1, 256)
         _check_range("seed", self.seed, 0, (1 << 64) - 1)
         _check_range("epochs", self.epochs, 1, 100_000)
         _check_range("lanes", self.lanes, 0, 65_535)
@@ -119,6 +128,8 @@ class Config:
         least = max(2, self.digit_max // (2 * self.carry_pulses) + 1)
         _check_range("carry_base", self.carry_base, least, self.digit_max // self.carry_pulses)
         _check_range("carry_period", self.carry_period, 1, (1 << 32) - 1)
+        if self.carry_verify != 0:
+            _check_range("carry_verify", self.carry_verify, self.carry_pulses * self.carry_base, MOST_VERIFYING)
         if self.weight_max >= 1 << 31:
             raise ConfigError(
                 f"weights of carry_digits = {self.carry_digits} to the base {self.carry_base} reach "
@@ -143,6 +154,11 @@ class Config:
             raise ConfigError(
                 f"reference_bits = {self.reference_bits} holds codes {-bound} to {bound - 1}, but a carry compares "
                 f"cells with codes up to {-self.digit_max}: raise reference_bits or lower weight_bits"
+            )
+        if self.carry_verify and self.search_bits > self.reference_bits:
+            raise ConfigError(
+                f"reference_bits = {self.reference_bits} holds codes {-bound} to {bound - 1}, but a verified carry "
+                f"searches weights up to {self.weight_max}: raise reference_bits to {self.search_bits}"
             )
 
     @property
@@ -172,6 +188,11 @@ class Config:
         """Largest weight, in LSBs, all cells at their bounds; the smallest is its negative."""
         places: list[int] = [self.carry_base**digit for digit in range(self.carry_digits)]
         return self.digit_max * sum(places)
+
+    @property
+    def search_bits(self) -> int:
+        """Comparisons that find a weight: the width of a signed number up to `weight_max` and a slack below it."""
+        return (self.weight_max + self.carry_base ** (self.carry_digits - 1)).bit_length() + 1
 
     def scale_of(self, layer: int) -> int:
         """LSBs in one unit of pre-activation of `layer` (1 to L)."""

@@ -20,6 +20,7 @@ class Read(IntEnum):
     FORWARD = 0
     BACKWARD = 1
     DIGIT = 2
+    WEIGHT = 3
 
 
 class Address(NamedTuple):
@@ -40,7 +41,7 @@ class Address(NamedTuple):
     row, digit : int
         Where a carry stands; 0 outside of a carry.
     repetition : int
-        Number of a pulse among those of one carry.
+        Number of a pulse, a search or a verification among those of one carry.
     """
 
     sample: int

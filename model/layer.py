@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import samplers
-from .carry import Carried, carry
+from .carry import Carried, CarryRule, carry
 from .config import Config, Gate
 from .crossbar import Address, Crossbar, Read
 from .lfsr import Bank, Generator, Lfsr, seed
@@ -79,14 +79,15 @@ class Layer:
     def carry(self, address: Address) -> Carried:
         """Carry full cells into their upper neighbours."""
         config = self._config
-        return carry(
-            self.crossbar,
-            address,
+        rule = CarryRule(
             digits=config.carry_digits,
             base=config.carry_base,
-            pulses=config.carry_pulses,
             digit_max=config.digit_max,
+            pulses=config.carry_pulses,
+            verify=config.carry_verify,
+            search_bits=config.search_bits,
         )
+        return carry(self.crossbar, address, rule)
 
 
 def generator_keys(config: Config, layer: int) -> list[GeneratorKey]:

@@ -45,9 +45,10 @@ class AnalogCrossbar:
     def __init__(self, config: Config, layer: int, array: ArrayConfig) -> None:
         self.rows, self.columns = config.rows(layer), config.columns(layer)
         self.array = array
-        self.steps = whole_steps(array.device, config.digit_max)
-        self.population = make_population(array, layer, self.rows, self.columns, config.carry_digits, config.digit_max)
+        self.steps = whole_steps(array.device, config.digit_max, config.pulses_per_step)
+        self.population = make_population(config, layer, array)
         self._digit_max = config.digit_max
+        self._pulses_per_step = config.pulses_per_step
         self._places = config.carry_base ** np.arange(config.carry_digits, dtype=np.int64)
         shape = 2, config.carry_digits, self.rows, self.columns
         self.conductances: Whole = np.full(shape, (self.steps.low + self.steps.high) // 2)
@@ -83,9 +84,11 @@ class AnalogCrossbar:
     def pulse(self, address: Address, rows: NDArray[np.int64], signs: NDArray[np.int8], digit: int = 0) -> None:
         columns = np.flatnonzero(signs)
         up = np.stack([signs[columns] > 0, signs[columns] < 0])
-        noise = self._pulse_noise(address, rows, columns, digit)
-        for polarity in (PLUS, MINUS):
-            self._move(polarity, digit, rows, columns, up[polarity], noise[..., polarity])
+        first = address.repetition * self._pulses_per_step
+        for number in range(first, first + self._pulses_per_step):
+            noise = self._pulse_noise(address._replace(repetition=number), rows, columns, digit)
+            for polarity in (PLUS, MINUS):
+                self._move(polarity, digit, rows, columns, up[polarity], noise[..., polarity])
 
     def load(self, cells: Cells) -> None:
         digits = len(self._places)
@@ -206,7 +209,7 @@ def check_sums(config: Config, layer: int, array: ArrayConfig) -> None:
     ConfigError
         If they do not.
     """
-    steps = whole_steps(array.device, config.digit_max)
+    steps = whole_steps(array.device, config.digit_max, config.pulses_per_step)
     events = max(config.rows(layer) * (config.input_draws if layer == 1 else 1), config.columns(layer))
     weight = sum(config.carry_base**digit for digit in range(config.carry_digits))
     most = events * (weight * 2 * steps.high) ** 2 * 2

@@ -111,14 +111,14 @@ class Device:
         with localcontext(prec=PRECISION):
             return to_integer(_decimal(siemens) / _decimal(self.quantum_S))
 
-    def bounds(self, digit_max: int) -> tuple[int, int]:
+    def bounds(self, digit_max: int, pulses_per_step: int = 1) -> tuple[int, int]:
         """G_min and G_max in quanta, in an array of cells up to `digit_max`."""
         low = self.quanta(self.g_min_S)
         if self.states == 0:
-            return low, low + 2 * digit_max * STEP_OF_NO_STATES
+            return low, low + 2 * digit_max * pulses_per_step * STEP_OF_NO_STATES
         return low, self.quanta(self.g_max_S)
 
-    def with_states(self, digit_max: int) -> "Device":
+    def with_states(self, digit_max: int, pulses_per_step: int = 1) -> "Device":
         """The device of an array of cells up to `digit_max`: the number of states settled, and room for the cells.
 
         Raises
@@ -127,15 +127,18 @@ class Device:
             If it has fewer states than the cells have levels.
         """
         levels = 2 * digit_max + 1
+        needed = 2 * digit_max * pulses_per_step + 1
         if self.states == 0:
-            low, high = self.bounds(digit_max)
+            low, high = self.bounds(digit_max, pulses_per_step)
             g_max = float(high * _decimal(self.quantum_S))
-            return _replaced(self, states=levels, g_max_S=g_max, g_min_S=float(low * _decimal(self.quantum_S)))
-        if levels > self.states:
-            most = self.states.bit_length() - 1
+            return _replaced(self, states=needed, g_max_S=g_max, g_min_S=float(low * _decimal(self.quantum_S)))
+        if needed > self.states:
+            most = ((self.states - 1) // pulses_per_step + 1).bit_length() - 1
+            apart = f", {pulses_per_step} pulses apart" if pulses_per_step > 1 else ""
+            lower = f"lower weight_bits to {most}" if most > 1 else "lower pulses_per_step"
             raise ConfigError(
-                f"weight_bits asks for {levels} levels a cell, but a device has {self.states} states: "
-                f"lower weight_bits to {most}, or spread the weights over several cells with carry_digits"
+                f"weight_bits asks for {levels} levels a cell{apart}, but a device has {self.states} states: "
+                f"{lower}, or spread the weights over several cells with carry_digits"
             )
         return self
 
@@ -148,7 +151,7 @@ class Steps(NamedTuple):
     low, high : int
         Range, in quanta.
     half_lsb : int
-        In 2^-16 quanta.
+        Of a cell, in 2^-16 quanta.
     set_intercept, reset_intercept : int
         Step at the lower end, in 2^-16 quanta.
     set_slope, reset_slope : int
@@ -164,17 +167,17 @@ class Steps(NamedTuple):
     reset_slope: int
 
 
-def whole_steps(device: Device, digit_max: int) -> Steps:
-    """The steps of `device` in an array of cells up to `digit_max`."""
-    device = device.with_states(digit_max)
-    low, high = device.bounds(digit_max)
+def whole_steps(device: Device, digit_max: int, pulses_per_step: int = 1) -> Steps:
+    """The pulses of `device` in an array of cells up to `digit_max`, a step of which takes `pulses_per_step`."""
+    device = device.with_states(digit_max, pulses_per_step)
+    low, high = device.bounds(digit_max, pulses_per_step)
     with localcontext(prec=PRECISION):
         (set_0, set_1), (reset_0, reset_1) = device.steps()
         span = Decimal(high - low) * (1 << 16)
         return Steps(
             low=low,
             high=high,
-            half_lsb=to_integer((set_0 + set_1 / 2 + reset_0 + reset_1 / 2) / 2 * span),
+            half_lsb=to_integer((set_0 + set_1 / 2 + reset_0 + reset_1 / 2) / 2 * span * pulses_per_step),
             set_intercept=to_integer(set_0 * span),
             reset_intercept=to_integer(reset_0 * span),
             set_slope=to_integer(set_1 * (1 << 24)),

@@ -109,7 +109,7 @@ def make_analog(config: Config, array: ArrayConfig) -> tuple[Machine, Scratch, A
     ConfigError
         If the devices cannot hold the cells, or sums would not fit 64 bits.
     """
-    steps = whole_steps(array.device, config.digit_max)
+    steps = whole_steps(array.device, config.digit_max, config.pulses_per_step)
     periphery = Periphery(array, steps.half_lsb)
     for layer in range(1, config.layers + 1):
         check_sums(config, layer, array)
@@ -172,8 +172,7 @@ def _carry_codes(config: Config) -> list[int]:
 def _flat_population(config: Config, array: ArrayConfig, machine: Machine) -> tuple[Population, bool]:
     layers = []
     for layer in _layers(config):
-        rows, columns = config.rows(layer), config.columns(layer)
-        layers.append(make_population(array, layer, rows, columns, config.carry_digits, config.digit_max))
+        layers.append(make_population(config, layer, array))
     shape = 2, config.carry_digits
     if all(values.size == 1 for values in layers[0]):
         alike = [np.broadcast_to(values.reshape(1, 1, 1), (*shape, 1)).copy() for values in layers[0]]

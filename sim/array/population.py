@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...model.config import Config
 from .config import ArrayConfig
 from .device import Device, Steps, fixed_point, to_integer, whole_steps
 from .noise import GAIN, LARGEST, ONE, Purpose, device_words, normals_of, static_word, sums_of_bytes
@@ -38,10 +39,10 @@ class Population(NamedTuple):
     reset_slope: Whole
 
 
-def make_population(array: ArrayConfig, layer: int, rows: int, columns: int, digits: int, digit_max: int) -> Population:
+def make_population(config: Config, layer: int, array: ArrayConfig) -> Population:
     """The devices of `layer` (1 to L)."""
-    device, steps = array.device, whole_steps(array.device, digit_max)
-    draws = _Draws(array.seed, layer, rows, columns, digits)
+    device, steps = array.device, whole_steps(array.device, config.digit_max, config.pulses_per_step)
+    draws = _Draws(array.seed, layer, config.rows(layer), config.columns(layer), config.carry_digits)
     low, high = _bounds(device, steps, draws)
     span, full = high - low, steps.high - steps.low
     set_factor, reset_factor = _factors(device, draws)

@@ -41,7 +41,7 @@ class FastAnalogTrainer(KernelTrainer):
 
     def __init__(self, config: Config, array: ArrayConfig) -> None:
         self.array = array
-        self._steps = whole_steps(array.device, config.digit_max)
+        self._steps = whole_steps(array.device, config.digit_max, config.pulses_per_step)
         arrays = make_analog(config, array)
         self._analog = arrays[2]
         super().__init__(config, _kernels(), arrays)

@@ -1,17 +1,21 @@
 import numpy as np
 import pytest
+from stochastor.model.config import Config
 from stochastor.sim.array.config import ArrayConfig
 from stochastor.sim.array.device import Device
 from stochastor.sim.array.population import lognormal_table, make_population
 
-ROWS, COLUMNS, DIGITS, DIGIT_MAX = 200, 100, 2, 127
+ROWS, COLUMNS, DIGITS = 200, 100, 2
 DEVICES = 2 * DIGITS * ROWS * COLUMNS
 STEP = 16 * 65_536
 
 
 def population(layer=1, seed=0, **values):
     array = ArrayConfig(device=Device(**values), seed=seed)
-    return make_population(array, layer, ROWS, COLUMNS, DIGITS, DIGIT_MAX)
+    config = Config(
+        sizes=(ROWS - 1, COLUMNS, COLUMNS), weight_bits=8, carry_digits=2, carry_base=100, carry_period=1, reference_bits=16
+    )
+    return make_population(config, layer, array)
 
 
 def test_devices_without_spread_are_alike():
