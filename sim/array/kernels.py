@@ -22,6 +22,7 @@ from ...model.kernels import (
 )
 from ...model.machine import FIXED_WINDOW, RANDOM_WINDOW
 from ...model.philox import MULTIPLIERS, ROUNDS, WEYL
+from .history_kernels import note_pulse, note_selects, seen_difference, square, wear
 from .noise import CENTRE, GAIN, GAIN_SHIFT, Purpose
 
 READ, COMPARE, PULSE = int(Purpose.READ), int(Purpose.COMPARE), int(Purpose.PULSE)
@@ -66,29 +67,6 @@ def infer(m, s, a, t, features, passes, votes):  # type: ignore[no-untyped-def]
             forward(m, s, a, t, features[sample], INFER, sample * passes + presentation)
             for event in range(s.counts[last] - 1):
                 votes[sample, s.events[last, event]] += 1
-
-
-@compiled
-def refresh(m, a):  # type: ignore[no-untyped-def]
-    """Set weights, and their squares if they are needed, from the conductances."""
-    for cell in range(len(m.weights)):
-        total = np.int64(0)
-        for digit in range(a.digits):
-            difference = a.conductances[PLUS, digit, cell] - a.conductances[MINUS, digit, cell]
-            total += a.places[digit] * difference
-        m.weights[cell] = total
-    for cell in range(len(a.squares)):
-        total = np.int64(0)
-        for digit in range(a.digits):
-            total += a.places[digit] ** 2 * square(a, digit, cell)
-        a.squares[cell] = total
-
-
-@compiled
-def square(a, digit, cell):  # type: ignore[no-untyped-def]
-    """The sum of the squares of a cell's conductances."""
-    plus, minus = np.int64(a.conductances[PLUS, digit, cell]), np.int64(a.conductances[MINUS, digit, cell])
-    return plus * plus + minus * minus
 
 
 @compiled
@@ -331,7 +309,12 @@ def update(m, s, a, t, layer, exponent, sample):  # type: ignore[no-untyped-def]
 def pulse(m, a, t, layer, row, digit, signs, driven, sample, read, repetition):  # type: ignore[no-untyped-def]
     """Move the cells `digit` of a row along `signs`, those of the columns that are driven."""
     noisy = a.range_spread != 0 or a.step_spread != 0
-    if a.alike and not a.read_noise and driven * (SPARSE_NOISY if noisy else SPARSE) > m.sizes[layer + 1]:
+    if (
+        a.alike
+        and not a.history.changes
+        and not a.read_noise
+        and driven * (SPARSE_NOISY if noisy else SPARSE) > m.sizes[layer + 1]
+    ):
         pulse_all(m, a, t, layer, row, digit, signs, noisy, sample, read, repetition)
         return
     if noisy:
@@ -345,15 +328,16 @@ def pulse(m, a, t, layer, row, digit, signs, driven, sample, read, repetition): 
         up, x, y = signs[column] > 0, np.int64(0), np.int64(0)
         if noisy:
             x, y = t.first[index], t.second[index]
-        before = a.conductances[PLUS, digit, cell] - a.conductances[MINUS, digit, cell]
+        before = seen_difference(a, digit, cell)
         if a.read_noise:
             a.squares[cell] -= a.places[digit] ** 2 * square(a, digit, cell)
-        move(a, PLUS, digit, cell, up, x)
-        move(a, MINUS, digit, cell, not up, y)
+        move(a, PLUS, digit, cell, up, x, sample)
+        move(a, MINUS, digit, cell, not up, y, sample)
         if a.read_noise:
             a.squares[cell] += a.places[digit] ** 2 * square(a, digit, cell)
-        after = a.conductances[PLUS, digit, cell] - a.conductances[MINUS, digit, cell]
-        m.weights[cell] += a.places[digit] * (after - before)
+        m.weights[cell] += a.places[digit] * (seen_difference(a, digit, cell) - before)
+    if a.history.half_selects:
+        note_selects(a.history, a.digits, layer, row, digit, signs, t.driven, driven)
 
 
 @compiled
@@ -390,8 +374,12 @@ def pulse_all(m, a, t, layer, row, digit, signs, noisy, sample, read, repetition
 
 
 @compiled
-def move(a, polarity, digit, cell, up, x):  # type: ignore[no-untyped-def]
+def move(a, polarity, digit, cell, up, x, sample):  # type: ignore[no-untyped-def]
     """SET or RESET a device; x is its normal."""
+    if a.history.changes:
+        note_pulse(a.history, polarity, digit, cell, sample)
+        if not wear(a.history, polarity, digit, cell):
+            return
     device = 0 if a.alike else cell
     g = np.int64(a.conductances[polarity, digit, cell])
     low, high = np.int64(a.low[polarity, digit, device]), np.int64(a.high[polarity, digit, device])
@@ -419,8 +407,7 @@ def outside(m, a, t, layer, row, digit, sensed, comparison, sample):  # type: ig
     columns = m.sizes[layer + 1]
     start = m.starts[layer] + row * m.widths[layer + 1]
     for column in range(columns):
-        cell = start + column
-        difference = a.conductances[PLUS, sensed, cell] - a.conductances[MINUS, sensed, cell]
+        difference = seen_difference(a, sensed, start + column)
         t.sum[column] = difference + a.offsets[FORWARD, layer, column]
     if a.read_noise:
         draw_columns(a, t, columns, row, sample, detail(comparison, digit, 1, DIGIT, 0), READ, layer)
