@@ -9,7 +9,7 @@ from .crossbar import Address, Cells, Crossbar, Read, Weights
 from .trace import Bits, Rows
 
 Codes = NDArray[np.int64]
-# Comparisons of a verified carry; those of the reads of digits are 0 to 3.
+# Comparisons of a verified carry: of the search, and the first two of restoring, two more for each digit below.
 SEARCH, UNDER, OVER = 4, 5, 6
 
 
@@ -142,9 +142,10 @@ def _restore(crossbar: Crossbar, address: Address, rule: CarryRule, found: Codes
         slack = rule.base**digit // 2
         while repetition < rule.verify:
             here = address._replace(read=Read.WEIGHT, repetition=repetition)
-            crossbar.read_forward(here._replace(comparison=UNDER), rows)
-            under = ~crossbar.compare(here._replace(comparison=UNDER), np.maximum(found - slack, -bound))
-            over = crossbar.compare(here._replace(comparison=OVER), np.minimum(found + 1 + slack, bound - 1))
+            lower, upper = (here._replace(comparison=c + 2 * (address.digit - digit)) for c in (UNDER, OVER))
+            crossbar.read_forward(lower, rows)
+            under = ~crossbar.compare(lower, np.maximum(found - slack, -bound))
+            over = crossbar.compare(upper, np.minimum(found + 1 + slack, bound - 1))
             signs = (under.astype(np.int8) - over.astype(np.int8)) * carried
             if not signs.any():
                 break

@@ -15,7 +15,10 @@ from . import tables
 from .errors import ConfigError
 
 LINES_PER_CYCLE = (1, 2, 4, 8, 16)
-HASHED_WHERE_USED = ("input_draws", "carry_digits", "carry_base", "carry_pulses", "carry_period", "carry_verify", "pulses_per_step")
+HASHED_WHERE_USED = (
+    *("input_draws", "carry_digits", "carry_base", "carry_pulses", "carry_period", "carry_verify"),
+    "pulses_per_step",
+)
 NO_CARRY = {"carry_base": 0, "carry_pulses": 1, "carry_period": 0, "carry_verify": 0}
 MOST_VERIFYING = 1000
 

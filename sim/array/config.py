@@ -28,6 +28,10 @@ class ArrayConfig:
         (current by read voltage).
     reference_step_S : float
         Step of the reference, in siemens; 0 means as fine as codes ask for.
+    sample_s : float
+        From one training sample to the next, in seconds; what devices that drift go by.
+    tick_samples : int
+        Training samples after which drift and half-selects are brought up to date; ages are counted in them.
 
     Raises
     ------
@@ -40,6 +44,8 @@ class ArrayConfig:
     comparator_noise_S: float = 0.0
     comparator_offset_S: float = 0.0
     reference_step_S: float = 0.0
+    sample_s: float = 1e-3
+    tick_samples: int = 256
 
     def __post_init__(self) -> None:
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 1 << 64:
@@ -48,6 +54,11 @@ class ArrayConfig:
             value = getattr(self, name)
             if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
                 raise ConfigError(f"{name} must be 0 or more siemens, and less than 1, not {value!r}")
+        if not isinstance(self.sample_s, int | float) or isinstance(self.sample_s, bool) or not 0 < self.sample_s < 1e9:
+            raise ConfigError(f"sample_s must be more than 0 seconds, and less than 1e9, not {self.sample_s!r}")
+        ticks = self.tick_samples
+        if not isinstance(ticks, int) or isinstance(ticks, bool) or not 1 <= ticks < 1 << 31:
+            raise ConfigError(f"tick_samples must be a whole number from 1 to 2^31 - 1, not {ticks!r}")
         if self.reference_step_S and self.device.quanta(self.reference_step_S) < 1:
             raise ConfigError(
                 f"reference_step_S = {self.reference_step_S!r} must be at least quantum_S = {self.device.quantum_S!r}"

@@ -8,6 +8,7 @@ from ...model.crossbar import Address, Cells, Read
 from ...model.errors import ConfigError
 from .config import ArrayConfig
 from .device import fixed_point, whole_steps
+from .history import History
 from .noise import ONE, Normals, Purpose, counter_words, device_words, line_normals, normals_of
 from .population import Whole, make_population
 
@@ -32,7 +33,9 @@ class AnalogCrossbar:
     rows, columns : int
         Bias row included.
     conductances : ndarray of int64, shape (2, digits, rows, columns)
-        Of plus and minus devices, in quanta.
+        Of plus and minus devices, in quanta, as pulses left them.
+    history : History
+        What has happened to the devices, and what reads see of them for it.
     driven : ndarray of int64
         Rows of the last forward read.
 
@@ -52,6 +55,7 @@ class AnalogCrossbar:
         self._places = config.carry_base ** np.arange(config.carry_digits, dtype=np.int64)
         shape = 2, config.carry_digits, self.rows, self.columns
         self.conductances: Whole = np.full(shape, (self.steps.low + self.steps.high) // 2)
+        self.history = History(config, layer, array, self.population)
         self._periphery = Periphery(array, self.steps.half_lsb)
         self.driven: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._held: Whole = np.zeros(self.columns, dtype=np.int64)
@@ -60,18 +64,18 @@ class AnalogCrossbar:
 
     def read_forward(self, address: Address, rows: NDArray[np.int64]) -> None:
         self.driven = rows
-        driven = self.conductances[:, :, rows]
+        driven = self._seen(address, (slice(None), slice(None), rows))
         sums = (driven[PLUS] - driven[MINUS]).sum(axis=1)
         squares = (driven**2).sum(axis=(0, 2)) if self.array.device.read_noise else None
         self._hold(address, np.arange(self.columns), sums, squares, self._places)
 
     def read_digit(self, address: Address, row: int, digit: int) -> None:
-        driven = self.conductances[:, digit, row]
+        driven = self._seen(address, (slice(None), digit, row))
         squares = (driven**2).sum(axis=0) if self.array.device.read_noise else None
         self._hold(address, np.arange(self.columns), driven[PLUS] - driven[MINUS], squares)
 
     def read_backward(self, address: Address, signs: NDArray[np.int8], rows: NDArray[np.int64]) -> None:
-        sensed = self.conductances[:, :, rows]
+        sensed = self._seen(address, (slice(None), slice(None), rows))
         sums = (sensed[PLUS] - sensed[MINUS]) @ signs.astype(np.int64)
         squares = None
         if self.array.device.read_noise:
@@ -82,6 +86,7 @@ class AnalogCrossbar:
         return self._held + self._periphery.errors(address, self._lines) > self._periphery.references(codes)
 
     def pulse(self, address: Address, rows: NDArray[np.int64], signs: NDArray[np.int8], digit: int = 0) -> None:
+        self._advance(address)
         columns = np.flatnonzero(signs)
         up = np.stack([signs[columns] > 0, signs[columns] < 0])
         first = address.repetition * self._pulses_per_step
@@ -89,6 +94,7 @@ class AnalogCrossbar:
             noise = self._pulse_noise(address._replace(repetition=number), rows, columns, digit)
             for polarity in (PLUS, MINUS):
                 self._move(polarity, digit, rows, columns, up[polarity], noise[..., polarity])
+            self.history.selected(rows, signs, digit)
 
     def load(self, cells: Cells) -> None:
         digits = len(self._places)
@@ -97,6 +103,7 @@ class AnalogCrossbar:
         middle = (self.steps.low + self.steps.high) // 2
         wanted = np.stack([middle + shift, middle - shift])
         self.conductances[:] = np.clip(wanted, self.population.low, self.population.high)
+        self.history.loaded()
 
     def dump(self) -> Cells:
         half = self.steps.half_lsb
@@ -104,6 +111,16 @@ class AnalogCrossbar:
         cells = np.clip((difference * ONE + half) // (2 * half), -self._digit_max, self._digit_max)
         matrix: Cells = cells.transpose(1, 2, 0).reshape(self.rows, -1).astype(np.int32)
         return matrix
+
+    def _advance(self, address: Address) -> None:
+        """Come to a training sample; passes of inference take no time."""
+        if address.training:
+            self.history.advance(address.sample, self.conductances)
+
+    def _seen(self, address: Address, chosen: tuple[object, ...]) -> Whole:
+        """What an operation sees of the devices `chosen`, in quanta."""
+        self._advance(address)
+        return self.history.seen(self.conductances, chosen)
 
     def _hold(
         self, address: Address, lines: Whole, sums: Whole, squares: Whole | None, places: Whole | None = None
@@ -138,7 +155,9 @@ class AnalogCrossbar:
         spread = fixed_point(device.cycle_spread_of_range) * (self.steps.high - self.steps.low)
         spread = spread + (fixed_point(device.cycle_spread_of_step) * np.abs(step) >> 16)
         moved = (step + (spread * x >> 16) + ONE // 2) >> 16
-        self.conductances[chosen] = np.clip(np.where(up, g + moved, g - moved), low, high)
+        moved = np.clip(np.where(up, g + moved, g - moved), low, high)
+        self.conductances[chosen] = np.where(self.history.switches(chosen), moved, g)
+        self.history.pulsed(chosen)
 
     def _of(self, polarity: int, digit: int, rows: Whole, columns: Whole) -> list[Whole]:
         """Range and steps of devices, each of shape (rows, columns)."""
@@ -156,13 +175,20 @@ class Periphery:
     array : ArrayConfig
     half_lsb : int
         In 2^-16 quanta.
+
+    Attributes
+    ----------
+    step : int
+        Of the references, in quanta; 0 means as fine as codes ask for.
+    noise, offset : int
+        Standard deviations of comparators, in 2^-16 quanta.
     """
 
     def __init__(self, array: ArrayConfig, half_lsb: int) -> None:
         self._seed = array.seed
         self._half_lsb = half_lsb
         device = array.device
-        self._step = device.quanta(array.reference_step_S)
+        self.step = device.quanta(array.reference_step_S)
         self.noise, self.offset = (
             fixed_point(siemens / device.quantum_S) for siemens in (array.comparator_noise_S, array.comparator_offset_S)
         )
@@ -170,8 +196,8 @@ class Periphery:
     def references(self, codes: NDArray[np.int64]) -> Whole:
         """What codes are compared with, in quanta."""
         exact = ((2 * codes.astype(np.int64) + 1) * self._half_lsb + ONE // 2) >> 16
-        if self._step:
-            return (2 * exact + self._step) // (2 * self._step) * self._step
+        if self.step:
+            return (2 * exact + self.step) // (2 * self.step) * self.step
         return exact
 
     def errors(self, address: Address, lines: Whole) -> Whole:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from enum import StrEnum
 from functools import cache
+from math import isfinite
 from typing import NamedTuple
 
 from ...model.errors import ConfigError
@@ -12,6 +13,8 @@ PRECISION = 50
 LABEL_PER_DISTANCE = Decimal("10.1015")
 LARGEST_LABEL = 9
 STEP_OF_NO_STATES = 16
+MOST_PULSES = 1 << 31
+SMALLEST_HALF_SELECT = 1e-9
 Affine = tuple[Decimal, Decimal]
 
 
@@ -49,6 +52,22 @@ class Device:
         Shares of devices that stay at `g_max_S` and at `g_min_S`.
     read_noise : float
         Standard deviation of a device's conductance from read to read, relative to it.
+    trap_share, trap_amplitude : float
+        Share of devices with a trap, and what an occupied one takes from their conductance, relative to it (random
+        telegraph noise).
+    trap_samples : int
+        Training samples from one draw of the traps' states to the next; a state lasts for two of these on average.
+    drift, drift_spread : float
+        Exponent nu of the decay (t / t0)^-nu of what reads see since a device's last pulse, and its standard deviation
+        between devices.
+    drift_t0_s : float
+        t0, in seconds after a pulse: when the conductance is what the pulse made of it.
+    endurance : int
+        Pulses after which a device no longer switches, on average; 0 means never.
+    endurance_spread : float
+        Its relative standard deviation, lognormal.
+    half_select : float
+        What half a pulse's voltage moves a device by, as a share of a pulse's step.
     quantum_S : float
         What conductances are whole multiples of, in siemens.
     set_voltage_V, reset_voltage_V, read_voltage_V, pulse_s : float
@@ -77,6 +96,15 @@ class Device:
     stuck_on: float = 0.0
     stuck_off: float = 0.0
     read_noise: float = 0.0
+    trap_share: float = 0.0
+    trap_amplitude: float = 0.0
+    trap_samples: int = 1000
+    drift: float = 0.0
+    drift_spread: float = 0.0
+    drift_t0_s: float = 1.0
+    endurance: int = 0
+    endurance_spread: float = 0.0
+    half_select: float = 0.0
     quantum_S: float = 1e-8
     set_voltage_V: float = 1.0
     reset_voltage_V: float = 1.0
@@ -244,11 +272,15 @@ def _replaced(device: Device, **changes: float) -> Device:
 
 
 def _check_device(device: Device) -> None:
-    for name in ("g_min_S", "quantum_S", "set_voltage_V", "reset_voltage_V", "read_voltage_V", "pulse_s"):
+    for name in ("g_min_S", "quantum_S", "set_voltage_V", "reset_voltage_V", "read_voltage_V", "pulse_s", "drift_t0_s"):
         _check(device, name, lambda value: value > 0, "more than 0")
     if device.states:
         _check(device, "g_max_S", lambda value: value > device.g_min_S, f"more than g_min_S = {device.g_min_S!r}")
-    if not isinstance(device.states, int) or (device.states != 0 and not 2 <= device.states <= 1 << 16):
+    elif device.g_max_S:
+        raise ConfigError(
+            f"g_max_S must be 0 where states is 0, for the range follows from the machine then, not {device.g_max_S!r}"
+        )
+    if not _is_whole(device.states) or (device.states != 0 and not 2 <= device.states <= 1 << 16):
         raise ConfigError(f"states must be 0, or from 2 to 65,536, not {device.states!r}")
     try:
         object.__setattr__(device, "response", Response(device.response))
@@ -258,16 +290,35 @@ def _check_device(device: Device) -> None:
         _check(device, name, lambda value: abs(value) <= LARGEST_LABEL, "from -9 to 9")
         if getattr(device, name) and device.response is not Response.EXPONENTIAL:
             raise ConfigError(f"{name} belongs to response = exponential, not to {device.response}")
-    for name in ("cycle_spread_of_range", "read_noise", "stuck_on", "stuck_off", "bound_spread"):
+    for name in ("cycle_spread_of_range", "read_noise", "stuck_on", "stuck_off", "bound_spread", "trap_share"):
         _check(device, name, lambda value: 0 <= value <= 1, "from 0 to 1")
-    for name in ("cycle_spread_of_step", "step_spread", "mismatch_spread"):
+    for name in ("trap_amplitude", "drift", "drift_spread", "half_select"):
+        _check(device, name, lambda value: 0 <= value <= 1, "from 0 to 1")
+    for name in ("cycle_spread_of_step", "step_spread", "mismatch_spread", "endurance_spread"):
         _check(device, name, lambda value: 0 <= value <= 10, "from 0 to 10")
     _check(device, "mismatch", lambda value: abs(value) < 2, "between -2 and 2")
+    if not _is_whole(device.trap_samples) or not 1 <= device.trap_samples < MOST_PULSES:
+        raise ConfigError(f"trap_samples must be a whole number from 1 to 2^31 - 1, not {device.trap_samples!r}")
+    if not _is_whole(device.endurance) or not 0 <= device.endurance < MOST_PULSES:
+        raise ConfigError(f"endurance must be a whole number from 0 to 2^31 - 1, not {device.endurance!r}")
+    for name, needed in (
+        ("trap_amplitude", "trap_share"),
+        ("trap_share", "trap_amplitude"),
+        ("endurance_spread", "endurance"),
+    ):
+        if getattr(device, name) and not getattr(device, needed):
+            raise ConfigError(f"{name} does nothing without {needed}: give both, or neither")
+    if 0 < device.half_select < SMALLEST_HALF_SELECT:
+        raise ConfigError(f"half_select must be 0, or from {SMALLEST_HALF_SELECT} to 1, not {device.half_select!r}")
     if device.stuck_on + device.stuck_off > 1:
         raise ConfigError(f"stuck_on + stuck_off must be at most 1, not {device.stuck_on + device.stuck_off}")
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _check(device: Device, name: str, legal, what: str) -> None:  # type: ignore[no-untyped-def]
     value = getattr(device, name)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not value == value or not legal(value):
+    if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value) or not legal(value):
         raise ConfigError(f"{name} must be {what}, not {value!r}")

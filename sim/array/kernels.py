@@ -6,6 +6,7 @@ quanta and references instead of codes; `a` and `t` are the array and its scratc
 
 import numpy as np
 
+from ...model.carry import OVER, SEARCH, UNDER
 from ...model.crossbar import Read
 from ...model.kernels import (
     FIRE,
@@ -22,10 +23,11 @@ from ...model.kernels import (
 )
 from ...model.machine import FIXED_WINDOW, RANDOM_WINDOW
 from ...model.philox import MULTIPLIERS, ROUNDS, WEYL
+from .history_kernels import note_pulse, note_selects, seen_difference, square, wear
 from .noise import CENTRE, GAIN, GAIN_SHIFT, Purpose
 
 READ, COMPARE, PULSE = int(Purpose.READ), int(Purpose.COMPARE), int(Purpose.PULSE)
-FORWARD, BACKWARD, DIGIT = int(Read.FORWARD), int(Read.BACKWARD), int(Read.DIGIT)
+FORWARD, BACKWARD, DIGIT, WEIGHT = (int(read) for read in Read)
 PLUS, MINUS = 0, 1
 # Of so many columns one must be driven for it to be faster to go along them all.
 SPARSE, SPARSE_NOISY = 8, 4
@@ -66,29 +68,6 @@ def infer(m, s, a, t, features, passes, votes):  # type: ignore[no-untyped-def]
             forward(m, s, a, t, features[sample], INFER, sample * passes + presentation)
             for event in range(s.counts[last] - 1):
                 votes[sample, s.events[last, event]] += 1
-
-
-@compiled
-def refresh(m, a):  # type: ignore[no-untyped-def]
-    """Set weights, and their squares if they are needed, from the conductances."""
-    for cell in range(len(m.weights)):
-        total = np.int64(0)
-        for digit in range(a.digits):
-            difference = a.conductances[PLUS, digit, cell] - a.conductances[MINUS, digit, cell]
-            total += a.places[digit] * difference
-        m.weights[cell] = total
-    for cell in range(len(a.squares)):
-        total = np.int64(0)
-        for digit in range(a.digits):
-            total += a.places[digit] ** 2 * square(a, digit, cell)
-        a.squares[cell] = total
-
-
-@compiled
-def square(a, digit, cell):  # type: ignore[no-untyped-def]
-    """The sum of the squares of a cell's conductances."""
-    plus, minus = np.int64(a.conductances[PLUS, digit, cell]), np.int64(a.conductances[MINUS, digit, cell])
-    return plus * plus + minus * minus
 
 
 @compiled
@@ -324,20 +303,33 @@ def update(m, s, a, t, layer, exponent, sample):  # type: ignore[no-untyped-def]
     if driven == 0:
         return
     for event in range(count):
-        pulse(m, a, t, layer, events[event], 0, s.signs[layer], driven, sample, FORWARD, 0)
+        pulse(m, a, t, layer, events[event], 0, s.signs[layer], driven, sample, detail(0, 0, 1, FORWARD, 0))
 
 
 @compiled
-def pulse(m, a, t, layer, row, digit, signs, driven, sample, read, repetition):  # type: ignore[no-untyped-def]
-    """Move the cells `digit` of a row along `signs`, those of the columns that are driven."""
+def pulse(m, a, t, layer, row, digit, signs, driven, sample, c2):  # type: ignore[no-untyped-def]
+    """Move the cells `digit` of a row a step along `signs`, those of the columns that are driven."""
+    c2 += ((c2 >> 16) * (a.pulses_per_step - 1)) << 16
+    for number in range(a.pulses_per_step):
+        pulse_once(m, a, t, layer, row, digit, signs, driven, sample, c2 + (number << 16))
+
+
+@compiled
+def pulse_once(m, a, t, layer, row, digit, signs, driven, sample, c2):  # type: ignore[no-untyped-def]
+    """Give the cells `digit` of a row a pulse along `signs`, those of the columns that are driven."""
     noisy = a.range_spread != 0 or a.step_spread != 0
-    if a.alike and not a.read_noise and driven * (SPARSE_NOISY if noisy else SPARSE) > m.sizes[layer + 1]:
-        pulse_all(m, a, t, layer, row, digit, signs, noisy, sample, read, repetition)
+    if (
+        a.alike
+        and not a.history.changes
+        and not a.read_noise
+        and driven * (SPARSE_NOISY if noisy else SPARSE) > m.sizes[layer + 1]
+    ):
+        pulse_all(m, a, t, layer, row, digit, signs, noisy, sample, c2)
         return
     if noisy:
         for index in range(driven):
             t.lines[index] = np.uint64((row << 16) + t.driven[index] * a.digits + digit)
-        draw_normals(a, t, driven, sample, detail(0, digit, 1, read, repetition), PULSE, layer)
+        draw_normals(a, t, driven, sample, c2, PULSE, layer)
     start = m.starts[layer] + row * m.widths[layer + 1]
     for index in range(driven):
         column = t.driven[index]
@@ -345,26 +337,27 @@ def pulse(m, a, t, layer, row, digit, signs, driven, sample, read, repetition): 
         up, x, y = signs[column] > 0, np.int64(0), np.int64(0)
         if noisy:
             x, y = t.first[index], t.second[index]
-        before = a.conductances[PLUS, digit, cell] - a.conductances[MINUS, digit, cell]
+        before = seen_difference(a, digit, cell)
         if a.read_noise:
             a.squares[cell] -= a.places[digit] ** 2 * square(a, digit, cell)
-        move(a, PLUS, digit, cell, up, x)
-        move(a, MINUS, digit, cell, not up, y)
+        move(a, PLUS, digit, cell, up, x, sample)
+        move(a, MINUS, digit, cell, not up, y, sample)
         if a.read_noise:
             a.squares[cell] += a.places[digit] ** 2 * square(a, digit, cell)
-        after = a.conductances[PLUS, digit, cell] - a.conductances[MINUS, digit, cell]
-        m.weights[cell] += a.places[digit] * (after - before)
+        m.weights[cell] += a.places[digit] * (seen_difference(a, digit, cell) - before)
+    if a.history.half_selects:
+        note_selects(a.history, a.digits, layer, row, digit, signs, t.driven, driven)
 
 
 @compiled
-def pulse_all(m, a, t, layer, row, digit, signs, noisy, sample, read, repetition):  # type: ignore[no-untyped-def]
-    """`pulse` for devices that are alike, going along all columns: faster where many are driven."""
+def pulse_all(m, a, t, layer, row, digit, signs, noisy, sample, c2):  # type: ignore[no-untyped-def]
+    """`pulse_once` for devices that are alike, going along all columns: faster where many are driven."""
     columns = m.sizes[layer + 1]
     start = m.starts[layer] + row * m.widths[layer + 1]
     if noisy:
         for column in range(columns):
             t.lines[column] = np.uint64((row << 16) + column * a.digits + digit)
-        draw_normals(a, t, columns, sample, detail(0, digit, 1, read, repetition), PULSE, layer)
+        draw_normals(a, t, columns, sample, c2, PULSE, layer)
     weights, place = m.weights[start : start + columns], a.places[digit]
     plus = a.conductances[PLUS, digit, start : start + columns]
     minus = a.conductances[MINUS, digit, start : start + columns]
@@ -390,8 +383,12 @@ def pulse_all(m, a, t, layer, row, digit, signs, noisy, sample, read, repetition
 
 
 @compiled
-def move(a, polarity, digit, cell, up, x):  # type: ignore[no-untyped-def]
+def move(a, polarity, digit, cell, up, x, sample):  # type: ignore[no-untyped-def]
     """SET or RESET a device; x is its normal."""
+    if a.history.changes:
+        note_pulse(a.history, polarity, digit, cell, sample)
+        if not wear(a.history, polarity, digit, cell):
+            return
     device = 0 if a.alike else cell
     g = np.int64(a.conductances[polarity, digit, cell])
     low, high = np.int64(a.low[polarity, digit, device]), np.int64(a.high[polarity, digit, device])
@@ -419,8 +416,7 @@ def outside(m, a, t, layer, row, digit, sensed, comparison, sample):  # type: ig
     columns = m.sizes[layer + 1]
     start = m.starts[layer] + row * m.widths[layer + 1]
     for column in range(columns):
-        cell = start + column
-        difference = a.conductances[PLUS, sensed, cell] - a.conductances[MINUS, sensed, cell]
+        difference = seen_difference(a, sensed, start + column)
         t.sum[column] = difference + a.offsets[FORWARD, layer, column]
     if a.read_noise:
         draw_columns(a, t, columns, row, sample, detail(comparison, digit, 1, DIGIT, 0), READ, layer)
@@ -450,9 +446,87 @@ def carry_up(m, a, t, layer, row, digit, sample):  # type: ignore[no-untyped-def
     for column in range(columns):
         t.carried[column] = np.int64(t.up[column]) - np.int64(t.down[column])
     driven = list_driven(t.carried, columns, t.driven)
+    if a.verify:
+        search(m, a, t, layer, row, digit, sample)
     for repetition in range(m.pulses):
-        pulse(m, a, t, layer, row, digit + 1, t.carried, driven, sample, DIGIT, repetition)
+        c2 = detail(0, digit + 1, 1, DIGIT, repetition)
+        pulse(m, a, t, layer, row, digit + 1, t.carried, driven, sample, c2)
+    if a.verify:
+        restore(m, a, t, layer, row, digit, sample)
+        return
     for column in range(columns):
         t.carried[column] = -t.carried[column]
     for repetition in range(m.pulses, m.pulses + m.base * m.pulses):
-        pulse(m, a, t, layer, row, digit, t.carried, driven, sample, DIGIT, repetition)
+        pulse(m, a, t, layer, row, digit, t.carried, driven, sample, detail(0, digit, 1, DIGIT, repetition))
+
+
+@compiled
+def search(m, a, t, layer, row, digit, sample):  # type: ignore[no-untyped-def]
+    """Find the largest code that each weight of a row that carries is above, bit by bit."""
+    columns = m.sizes[layer + 1]
+    read_weights(m, a, t, layer, row, sample, detail(SEARCH, digit, 1, WEIGHT, 0))
+    t.codes[:columns] = -(1 << (a.search_bits - 1))
+    for number in range(a.search_bits):
+        compare_noise(m, a, t, layer, row, sample, detail(SEARCH, digit, 1, WEIGHT, number), t.error[1])
+        place = 1 << (a.search_bits - 1 - number)
+        for column in range(columns):
+            if t.up[column] or t.down[column]:
+                tried = t.codes[column] + place
+                if t.sum[column] + t.error[1, column] > reference(a, tried):
+                    t.codes[column] = tried
+
+
+@compiled
+def restore(m, a, t, layer, row, digit, sample):  # type: ignore[no-untyped-def]
+    """Pulse cells until the weights are those found again: those of `digit` first, then those below."""
+    given = 0
+    for moved in range(digit, -1, -1):
+        while given < a.verify and off_codes(m, a, t, layer, row, digit, moved, given, sample):
+            driven = list_driven(t.carried, m.sizes[layer + 1], t.driven)
+            c2 = detail(digit, moved, 1, WEIGHT, given)
+            pulse(m, a, t, layer, row, moved, t.carried, driven, sample, c2)
+            given += 1
+
+
+@compiled
+def off_codes(m, a, t, layer, row, digit, moved, given, sample):  # type: ignore[no-untyped-def]
+    """Set `carried` to where the weights that carry are off by more than half a step of `moved`; whether any is."""
+    columns, bound, slack = m.sizes[layer + 1], 1 << (a.search_bits - 1), a.places[moved] >> 1
+    below = 2 * (digit - moved)
+    under, over = detail(UNDER + below, digit, 1, WEIGHT, given), detail(OVER + below, digit, 1, WEIGHT, given)
+    read_weights(m, a, t, layer, row, sample, under)
+    compare_noise(m, a, t, layer, row, sample, under, t.error[1])
+    compare_noise(m, a, t, layer, row, sample, over, t.error[2])
+    found = False
+    for column in range(columns):
+        t.carried[column] = 0
+        if t.up[column] or t.down[column]:
+            lower = reference(a, max(t.codes[column] - slack, -bound))
+            upper = reference(a, min(t.codes[column] + 1 + slack, bound - 1))
+            is_under = t.sum[column] + t.error[1, column] <= lower
+            is_over = t.sum[column] + t.error[2, column] > upper
+            t.carried[column] = np.int64(is_under) - np.int64(is_over)
+            found |= t.carried[column] != 0
+    return found
+
+
+@compiled
+def read_weights(m, a, t, layer, row, sample, c2):  # type: ignore[no-untyped-def]
+    """Hold the weights of a row."""
+    columns = m.sizes[layer + 1]
+    start = m.starts[layer] + row * m.widths[layer + 1]
+    for column in range(columns):
+        t.sum[column] = m.weights[start + column] + a.offsets[FORWARD, layer, column]
+    if a.read_noise:
+        draw_columns(a, t, columns, row, sample, c2, READ, layer)
+        for column in range(columns):
+            t.sum[column] += read_noise(a, a.squares[start + column], of_column(t, column))
+
+
+@compiled
+def reference(a, code):  # type: ignore[no-untyped-def]
+    """What a code is compared with, in quanta."""
+    exact = ((2 * code + 1) * a.half_lsb + (1 << 15)) >> 16
+    if a.reference_step:
+        return (2 * exact + a.reference_step) // (2 * a.reference_step) * a.reference_step
+    return exact

@@ -11,6 +11,7 @@ from ...model.machine import LINE, Machine, Scratch, make_machine, make_scratch
 from .config import ArrayConfig
 from .crossbar import Periphery, check_sums
 from .device import fixed_point, whole_steps
+from .flat_history import FlatAgeing, FlatHistory, make_flat_history, pad
 from .population import Population, make_population
 
 Array = NDArray[Any]
@@ -25,7 +26,7 @@ class Analog(NamedTuple):
     conductances : ndarray of int32, shape (2, digits, devices)
         Plus devices first, in quanta.
     squares : ndarray of int64, shape (cells,), or (0,) without read noise
-        Of each synapse, weighted sums of the squares of its conductances.
+        Of each synapse, weighted sums of the squares of what reads see of its conductances.
     low, high : ndarray of int32, shape (2, digits, devices), or (2, digits, 1) where all devices are alike
     set_intercept, reset_intercept, set_slope, reset_slope : ndarray of int64, shaped likewise
     alike : bool
@@ -44,6 +45,8 @@ class Analog(NamedTuple):
     key_low, key_high : int
         Words of the seed.
     digits : int
+    history : FlatHistory
+        What has happened to the devices.
     """
 
     conductances: Array
@@ -67,6 +70,12 @@ class Analog(NamedTuple):
     key_low: int
     key_high: int
     digits: int
+    pulses_per_step: int
+    verify: int
+    search_bits: int
+    half_lsb: int
+    reference_step: int
+    history: FlatHistory
 
 
 class AnalogScratch(NamedTuple):
@@ -87,6 +96,8 @@ class AnalogScratch(NamedTuple):
     driven : ndarray of int64, shape (lines,)
         Columns whose sign is not zero.
     carried : ndarray of int8, shape (lines,)
+    codes : ndarray of int64, shape (lines,)
+        Weights that a verified carry found.
     """
 
     variance: Array
@@ -99,10 +110,13 @@ class AnalogScratch(NamedTuple):
     sum: Array
     driven: Array
     carried: Array
+    codes: Array
 
 
-def make_analog(config: Config, array: ArrayConfig) -> tuple[Machine, Scratch, Analog, AnalogScratch]:
-    """All that the kernels need, conductances at mid-range.
+def make_analog(
+    config: Config, array: ArrayConfig
+) -> tuple[tuple[Machine, Scratch, Analog, AnalogScratch], FlatAgeing]:
+    """All that the kernels need, conductances at mid-range, and what the loops between samples need besides.
 
     Raises
     ------
@@ -115,6 +129,7 @@ def make_analog(config: Config, array: ArrayConfig) -> tuple[Machine, Scratch, A
         check_sums(config, layer, array)
     machine = _analog_machine(config, steps.high, periphery)
     population, alike = _flat_population(config, array, machine)
+    history, ageing = make_flat_history(config, array, machine)
     devices = int(machine.starts[-1])
     shape = 2, config.carry_digits, devices
     analog = Analog(
@@ -139,8 +154,14 @@ def make_analog(config: Config, array: ArrayConfig) -> tuple[Machine, Scratch, A
         key_low=array.seed & 0xFFFFFFFF,
         key_high=array.seed >> 32,
         digits=config.carry_digits,
+        pulses_per_step=config.pulses_per_step,
+        verify=config.carry_verify,
+        search_bits=config.search_bits,
+        half_lsb=steps.half_lsb,
+        reference_step=periphery.step,
+        history=history,
     )
-    return machine, make_scratch(machine), analog, _make_scratch(machine)
+    return (machine, make_scratch(machine), analog, _make_scratch(machine)), ageing
 
 
 def _layers(config: Config) -> range:
@@ -178,17 +199,10 @@ def _flat_population(config: Config, array: ArrayConfig, machine: Machine) -> tu
         alike = [np.broadcast_to(values.reshape(1, 1, 1), (*shape, 1)).copy() for values in layers[0]]
         return Population(*alike), True
     padded = [
-        np.concatenate([_pad(values, machine, *shape, layer) for layer, values in enumerate(same)], axis=2)
+        np.concatenate([pad(values, machine, config.carry_digits, layer) for layer, values in enumerate(same)], axis=2)
         for same in zip(*layers, strict=True)
     ]
     return Population(*padded), False
-
-
-def _pad(values: Array, machine: Machine, polarities: int, digits: int, layer: int) -> Array:
-    rows, columns = int(machine.sizes[layer]) + 1, int(machine.sizes[layer + 1])
-    padded = np.zeros((polarities, digits, rows, int(machine.widths[layer + 1])), dtype=np.int64)
-    padded[..., :columns] = values
-    return padded.reshape(polarities, digits, -1)
 
 
 def _offsets(config: Config, periphery: Periphery, machine: Machine) -> Array:
@@ -215,4 +229,5 @@ def _make_scratch(machine: Machine) -> AnalogScratch:
         sum=np.zeros(lines, dtype=np.int64),
         driven=np.zeros(lines, dtype=np.int64),
         carried=np.zeros(lines, dtype=np.int8),
+        codes=np.zeros(lines, dtype=np.int64),
     )

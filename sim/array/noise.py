@@ -30,6 +30,10 @@ class Purpose(IntEnum):
     UPPER = 22
     FAULT = 23
     OFFSET = 24
+    TRAP = 25
+    TELEGRAPH = 26
+    DRIFT = 27
+    ENDURANCE = 28
 
 
 Normals = NDArray[np.int64]

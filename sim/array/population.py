@@ -42,21 +42,21 @@ class Population(NamedTuple):
 def make_population(config: Config, layer: int, array: ArrayConfig) -> Population:
     """The devices of `layer` (1 to L)."""
     device, steps = array.device, whole_steps(array.device, config.digit_max, config.pulses_per_step)
-    draws = _Draws(array.seed, layer, config.rows(layer), config.columns(layer), config.carry_digits)
+    draws = Draws(array.seed, layer, config.rows(layer), config.columns(layer), config.carry_digits)
     low, high = _bounds(device, steps, draws)
     span, full = high - low, steps.high - steps.low
     set_factor, reset_factor = _factors(device, draws)
     return Population(
         low=low,
         high=high,
-        set_intercept=_scaled(_divided(steps.set_intercept * span, full), set_factor),
-        reset_intercept=_scaled(_divided(steps.reset_intercept * span, full), reset_factor),
-        set_slope=_scaled(steps.set_slope, set_factor),
-        reset_slope=_scaled(steps.reset_slope, reset_factor),
+        set_intercept=scaled(_divided(steps.set_intercept * span, full), set_factor),
+        reset_intercept=scaled(_divided(steps.reset_intercept * span, full), reset_factor),
+        set_slope=scaled(steps.set_slope, set_factor),
+        reset_slope=scaled(steps.reset_slope, reset_factor),
     )
 
 
-class _Draws:
+class Draws:
     """Random numbers of the devices, shape (2, digits, rows, columns)."""
 
     def __init__(self, seed: int, layer: int, rows: int, columns: int, digits: int) -> None:
@@ -82,7 +82,7 @@ class _Draws:
         return np.ascontiguousarray(pairs.reshape(rows, columns, digits, 2).transpose(3, 2, 0, 1))
 
 
-def _bounds(device: Device, steps: Steps, draws: _Draws) -> tuple[Whole, Whole]:
+def _bounds(device: Device, steps: Steps, draws: Draws) -> tuple[Whole, Whole]:
     shape = (1, 1, 1, 1)
     low, high = np.full(shape, steps.low), np.full(shape, steps.high)
     middle = (steps.low + steps.high) // 2
@@ -99,16 +99,16 @@ def _bounds(device: Device, steps: Steps, draws: _Draws) -> tuple[Whole, Whole]:
     return low, high
 
 
-def _factors(device: Device, draws: _Draws) -> tuple[Whole, Whole]:
+def _factors(device: Device, draws: Draws) -> tuple[Whole, Whole]:
     """What multiplies SET steps and RESET steps, in 2^-16."""
     factor = np.full((1, 1, 1, 1), ONE)
     mismatch = np.full((1, 1, 1, 1), fixed_point(device.mismatch))
     if device.step_spread:
         factor = lognormal_table(device.step_spread)[draws.sums(Purpose.STEP) + LARGEST]
     if device.mismatch_spread:
-        mismatch = mismatch + _scaled(fixed_point(device.mismatch_spread), draws.normals(Purpose.MISMATCH))
+        mismatch = mismatch + scaled(fixed_point(device.mismatch_spread), draws.normals(Purpose.MISMATCH))
         mismatch = np.clip(mismatch, -2 * ONE, 2 * ONE)
-    return _scaled(factor, ONE + mismatch // 2), _scaled(factor, ONE - mismatch // 2)
+    return scaled(factor, ONE + mismatch // 2), scaled(factor, ONE - mismatch // 2)
 
 
 @cache
@@ -121,7 +121,7 @@ def lognormal_table(spread: float) -> Whole:
         return np.array([to_integer(exponent.exp() * ONE) for exponent in exponents])
 
 
-def _scaled(value: Whole | int, factor: Whole) -> Whole:
+def scaled(value: Whole | int, factor: Whole) -> Whole:
     """value * factor, a factor in 2^-16, rounded."""
     return (value * factor + ONE // 2) >> 16
 

@@ -70,18 +70,20 @@ class AnalogRun(Run):
 
     def _array_state(self) -> dict[str, NDArray[Any]]:
         layers = {_conductances(layer): g for layer, g in enumerate(self.trainer.conductances(), start=1)}
+        for layer, history in enumerate(self.trainer.history(), start=1):
+            layers |= {f"{name}_{layer}": values for name, values in history.items()}
         return layers | {_RECORD: np.array(json.dumps(self.array.to_dict()))}
 
     def _restore_array(self, state: dict[str, NDArray[Any]]) -> None:
         if _RECORD not in state:
             raise RunError("was not trained on an analog array")
-        begun = json.loads(str(state[_RECORD]))
-        if begun != self.array.to_dict():
+        if ArrayConfig.from_dict(json.loads(str(state[_RECORD]))) != self.array:
             raise RunError(
                 f"was begun on another array than {self.ARRAY} now describes: put that back, or begin another run"
             )
         layers = [state.get(_conductances(layer)) for layer in range(1, self.config.layers + 1)]
         self.trainer.load_conductances([np.zeros(0, dtype=np.int32) if g is None else g for g in layers])
+        self.trainer.load_history([_of_layer(state, layer) for layer in range(1, self.config.layers + 1)])
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
@@ -92,3 +94,8 @@ def open_run(path: str | os.PathLike[str]) -> Run:
 
 def _conductances(layer: int) -> str:
     return f"conductances_{layer}"
+
+
+def _of_layer(state: dict[str, NDArray[Any]], layer: int) -> dict[str, NDArray[Any]]:
+    end = f"_{layer}"
+    return {name.removesuffix(end): values for name, values in state.items() if name.endswith(end)}

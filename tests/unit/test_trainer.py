@@ -41,12 +41,15 @@ def carries(draw):
     weight_bits, digits = draw(st.sampled_from([(3, 2), (3, 4), (4, 3), (6, 2), (9, 3), (16, 2)]))
     digit_max = 2 ** (weight_bits - 1) - 1
     pulses = draw(st.sampled_from([pulses for pulses in (1, 1, 2, 3, 30) if 2 * pulses <= digit_max]))
+    base = draw(st.integers(max(2, digit_max // (2 * pulses) + 1), digit_max // pulses))
     return {
         "weight_bits": weight_bits,
         "carry_digits": digits,
-        "carry_base": draw(st.integers(max(2, digit_max // (2 * pulses) + 1), digit_max // pulses)),
+        "carry_base": base,
         "carry_pulses": pulses,
         "carry_period": draw(st.integers(1, 4)),
+        "carry_verify": draw(st.sampled_from([0, base * pulses, base * pulses + 3])) if weight_bits < 9 else 0,
+        "pulses_per_step": draw(st.integers(1, 3)),
     }
 
 
@@ -129,6 +132,14 @@ WEIGHTS = {
     "two digits": {"weight_bits": 3, "carry_digits": 2, "carry_base": 2, "carry_period": 1},
     "several pulses": {"weight_bits": 4, "carry_digits": 3, "carry_base": 2, "carry_pulses": 3, "carry_period": 2},
     "four digits": {"weight_bits": 3, "carry_digits": 4, "carry_base": 3, "carry_period": 5},
+    "verified": {
+        "weight_bits": 3,
+        "carry_digits": 4,
+        "carry_base": 3,
+        "carry_period": 1,
+        "carry_verify": 3,
+        "pulses_per_step": 9,
+    },
 }
 
 
@@ -246,9 +257,12 @@ def test_traces_are_numbered_by_the_samples_before_them():
     assert [(t.number, t.label, t.exponent) for t in traces] == [(n, samples[n][1], n) for n in range(3)]
 
 
+@pytest.mark.parametrize("verify", [0, 5])
 @pytest.mark.parametrize("gate", Gate)
-def test_every_comparison_has_an_address_of_its_own(gate):
-    config = machine((17, 9, 4, 3), gate=gate, weight_bits=3, carry_digits=3, carry_base=2, carry_period=2)
+def test_every_comparison_has_an_address_of_its_own(gate, verify):
+    config = machine(
+        (17, 9, 4, 3), gate=gate, weight_bits=3, carry_digits=3, carry_base=2, carry_period=2, carry_verify=verify
+    )
     reads = []
 
     class Recorder(IntegerCrossbar):
@@ -271,6 +285,23 @@ def test_every_comparison_has_an_address_of_its_own(gate):
     trained(config, samples_of(config, 10), Trainer(config, Recorder.of))
     assert len(reads) > 10 * 3
     assert len(set(reads)) == len(reads)
+
+
+@pytest.mark.parametrize("verify", [0, 20])
+def test_every_pulse_of_a_cell_has_an_address_of_its_own(verify):
+    config = machine((17, 9, 4), weight_bits=4, carry_digits=3, carry_base=5, carry_period=2, carry_verify=verify)
+    pulses, rng = [], np.random.default_rng(0)
+
+    class Careless(IntegerCrossbar):
+        def pulse(self, address, rows, signs, digit=0):
+            pulses.extend(
+                (*address._replace(digit=digit), row, column) for row in rows for column in np.flatnonzero(signs)
+            )
+            super().pulse(address, rows, signs * rng.integers(0, 3, len(signs), dtype=np.int8), digit)
+
+    trained(config, samples_of(config, 60), Trainer(config, Careless.of))
+    assert len(pulses) > 1000
+    assert len(set(pulses)) == len(pulses)
 
 
 def test_nothing_is_read_backward_along_signs_that_are_all_zero():

@@ -5,16 +5,14 @@ from stochastor.sim.array.config import ArrayConfig
 from stochastor.sim.array.device import Device
 from stochastor.sim.array.population import lognormal_table, make_population
 
-ROWS, COLUMNS, DIGITS = 200, 100, 2
+ROWS, COLUMNS, DIGITS, DIGIT_MAX = 200, 100, 2, 127
 DEVICES = 2 * DIGITS * ROWS * COLUMNS
 STEP = 16 * 65_536
 
 
 def population(layer=1, seed=0, **values):
     array = ArrayConfig(device=Device(**values), seed=seed)
-    config = Config(
-        sizes=(ROWS - 1, COLUMNS, COLUMNS), weight_bits=8, carry_digits=2, carry_base=100, carry_period=1, reference_bits=16
-    )
+    config = Config(sizes=(ROWS - 1, COLUMNS, COLUMNS), carry_digits=DIGITS, carry_base=100, carry_period=1)
     return make_population(config, layer, array)
 
 

@@ -13,6 +13,13 @@ from stochastor.sim.array.run import AnalogRun, open_run
 
 CONFIG = Config(sizes=(64, 12, 10), weight_bits=7, epochs=2, seed=5)
 ARRAY = replace(ARRAYS["taox"], seed=9)
+AGEING = replace(
+    ARRAY,
+    device=replace(
+        ARRAY.device, trap_share=0.3, trap_amplitude=0.1, trap_samples=300, drift=0.05, endurance=300, half_select=1e-3
+    ),
+    tick_samples=100,
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +35,13 @@ def stop_at(samples):
     return progress
 
 
-def begun(path, dataset):
-    return AnalogRun.create_on(path, CONFIG, ARRAY, dataset, "digits")
+def begun(path, dataset, array=ARRAY):
+    return AnalogRun.create_on(path, CONFIG, array, dataset, "digits")
 
 
-def test_an_interrupted_run_ends_in_the_conductances_of_one_that_was_not(tmp_path, dataset):
-    whole, cut = (begun(tmp_path / name, dataset) for name in ("whole", "cut"))
+@pytest.mark.parametrize("array", [ARRAY, AGEING])
+def test_an_interrupted_run_ends_in_the_conductances_of_one_that_was_not(tmp_path, dataset, array):
+    whole, cut = (begun(tmp_path / name, dataset, array) for name in ("whole", "cut"))
     whole.train(dataset)
     with pytest.raises(KeyboardInterrupt):
         cut.train(dataset, stop_at(700))

@@ -13,10 +13,15 @@ from stochastor.sim.array.trainer import AnalogTrainer, FastAnalogTrainer
 
 BITS = {"ideal": 8, "taox": 7, "alox_hfo2": 5, "gst_pcm": 6, "epiram": 6, "hfox_array": 2}
 ALL_NOISE = {"read_noise": 0.05, "step_spread": 0.3, "mismatch_spread": 0.1, "bound_spread": 0.1, "stuck_on": 0.02}
-PLAIN, THREE, CARRY = (
+AGEING = {
+    "trap_share": 0.3, "trap_amplitude": 0.2, "trap_samples": 9, "drift": 0.1, "drift_spread": 0.05,
+    "drift_t0_s": 0.01, "endurance": 12, "endurance_spread": 0.5, "half_select": 0.01,
+}  # fmt: skip
+PLAIN, THREE, CARRY, VERIFIED = (
     {"sizes": (30, 17, 9)},
     {"sizes": (30, 13, 7, 9), "gate": Gate.FIXED_WINDOW},
     {"sizes": (30, 13, 9), "gate": Gate.XOR, "input_draws": 2, "carry_digits": 2, "carry_period": 5},
+    {"sizes": (30, 13, 9), "carry_digits": 3, "carry_period": 3, "carry_verify": 40, "pulses_per_step": 2},
 )
 
 
@@ -27,20 +32,24 @@ def noisy(array):
     )
 
 
+def ageing(array, **values):
+    return replace(array, device=replace(array.device, **AGEING | values), tick_samples=7)
+
+
 def machine(name, fields):
     bits = BITS[name]
     if "carry_digits" in fields:
-        bits = max(bits, 3)
+        bits = max(bits - ("pulses_per_step" in fields), 3)
         fields = fields | {"carry_base": (2 ** (bits - 1) - 1) // 2 + 1}
-    return Config(scale=8, weight_bits=bits, reference_bits=16, **fields)
+    return Config(scale=8, weight_bits=bits, reference_bits=20, **fields)
 
 
 CASES = [
     (name, fields, rough)
     for name in ARRAYS
-    for fields in (PLAIN, THREE, CARRY)
+    for fields in (PLAIN, THREE, CARRY, VERIFIED)
     for rough in (False, True)
-    if not (name == "hfox_array" and fields is CARRY)
+    if not (name == "hfox_array" and "carry_digits" in fields)
 ]
 
 
@@ -68,6 +77,44 @@ def test_compiled_loops_leave_the_conductances_of_the_plain_array(name, fields, 
     assert fast.infer(features, 3).tolist() == plain.infer(features, 3).tolist()
 
 
+@pytest.mark.parametrize("rough", [False, True])
+@pytest.mark.parametrize(("name", "fields"), [("taox", PLAIN), ("gst_pcm", CARRY), ("hfox_array", THREE)])
+def test_compiled_loops_let_devices_age_as_the_plain_array_does(name, fields, rough):
+    array = ageing(noisy(ARRAYS[name]) if rough else ARRAYS[name])
+    fast, plain = (trained(kind(machine(name, fields), array)) for kind in (FastAnalogTrainer, AnalogTrainer))
+    assert all(np.array_equal(a, b) for a, b in zip(fast.conductances(), plain.conductances(), strict=True))
+    for ours, theirs in zip(fast.history(), plain.history(), strict=True):
+        assert sorted(ours) == sorted(theirs)
+        assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+    features, _ = samples(fast.config, 9, seed=1)
+    assert fast.infer(features, 3).tolist() == plain.infer(features, 3).tolist()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"trap_share": 0.3, "trap_amplitude": 0.5, "trap_samples": 9},
+        {"drift": 0.3},
+        {"endurance": 5},
+        {"half_select": 0.05},
+    ],
+)
+def test_each_way_of_ageing_does_something_by_itself(values):
+    config, calm = machine("taox", PLAIN), ARRAYS["taox"]
+    aged = replace(calm, device=replace(calm.device, **values, drift_t0_s=1e-3), tick_samples=7)
+    fast, plain = trained(FastAnalogTrainer(config, aged)), trained(AnalogTrainer(config, aged))
+    assert all(np.array_equal(a, b) for a, b in zip(fast.conductances(), plain.conductances(), strict=True))
+    unaged = trained(FastAnalogTrainer(config, calm)).conductances()
+    assert not all(np.array_equal(a, b) for a, b in zip(fast.conductances(), unaged, strict=True))
+
+
+def test_devices_that_outlast_a_run_are_those_that_last_for_ever():
+    config, calm = machine("taox", PLAIN), noisy(ARRAYS["taox"])
+    lasting = replace(calm, device=replace(calm.device, endurance=10**9, half_select=1e-9), tick_samples=5)
+    found, wanted = trained(FastAnalogTrainer(config, lasting)), trained(FastAnalogTrainer(config, calm))
+    assert all(np.array_equal(a, b) for a, b in zip(found.conductances(), wanted.conductances(), strict=True))
+
+
 def test_an_ideal_array_trains_the_digits_to_the_bits_of_the_integer_one():
     config, data = preset("digits"), load_dataset("digits")
     analog, integer = FastAnalogTrainer(config, ARRAYS["ideal"]), FastTrainer(config)
@@ -83,18 +130,21 @@ def test_an_ideal_array_trains_the_digits_to_the_bits_of_the_integer_one():
 
 @pytest.mark.parametrize("kind", [AnalogTrainer, FastAnalogTrainer])
 def test_an_array_that_is_put_back_goes_on_bit_for_bit(kind):
-    config, array = machine("taox", PLAIN), noisy(ARRAYS["taox"])
+    config, array = machine("taox", PLAIN), ageing(noisy(ARRAYS["taox"]))
     whole = trained(trained(FastAnalogTrainer(config, array)), seed=1)
     half = trained(FastAnalogTrainer(config, array))
     again = kind(config, array)
     again.restore(half.weights(), half.generator_states(), half.samples_trained)
     again.load_conductances(half.conductances())
+    again.load_history(half.history())
+    features, _ = samples(config, 5, seed=2)
+    assert again.infer(features, 3).tolist() == half.infer(features, 3).tolist()
     trained(again, seed=1)
     assert all(np.array_equal(a, b) for a, b in zip(again.conductances(), whole.conductances(), strict=True))
 
 
 def test_evaluating_does_not_change_training():
-    config, array = machine("taox", PLAIN), noisy(ARRAYS["taox"])
+    config, array = machine("taox", PLAIN), ageing(noisy(ARRAYS["taox"]))
     calm, asked = FastAnalogTrainer(config, array), FastAnalogTrainer(config, array)
     features, _ = samples(config, 5)
     assert asked.infer(features, 7).tolist() == asked.infer(features, 7).tolist()
@@ -109,6 +159,20 @@ def test_conductances_of_another_shape_are_refused(kind):
     with pytest.raises(RunError, match="conductances must be of shapes"):
         trainer.load_conductances([before[0], before[1][:, :, :-1]])
     assert all(np.array_equal(a, b) for a, b in zip(trainer.conductances(), before, strict=True))
+
+
+@pytest.mark.parametrize("kind", [AnalogTrainer, FastAnalogTrainer])
+def test_a_history_of_another_array_is_refused(kind):
+    trainer = kind(machine("taox", PLAIN), ageing(ARRAYS["taox"]))
+    history = trainer.history()
+    with pytest.raises(RunError, match="the history is of 1 layers, the machine has 2"):
+        trainer.load_history(history[:1])
+    with pytest.raises(RunError, match="life of layer 2 is missing"):
+        trainer.load_history([history[0], {}])
+    with pytest.raises(
+        RunError, match=r"programmed of layer 1 must be of shape \(2, 1, 31, 17\), not \(2, 1, 31, 16\)"
+    ):
+        trainer.load_history([history[0] | {"programmed": history[0]["programmed"][..., 1:]}, history[1]])
 
 
 def test_devices_that_cannot_hold_the_cells_are_refused():

@@ -1,0 +1,184 @@
+"""Compiled loops of what time and use do to devices (section 13), on the arrays of `machine` and `flat_history`.
+
+Layers are counted from 0; `m` is the machine, `a` the array, `h` its history and `b` what that goes by.
+"""
+
+import numpy as np
+
+from ...model.kernels import compiled
+from ...model.philox import MULTIPLIERS, ROUNDS, WEYL
+from .ageing import AGE_BITS, DECAY_BITS
+from .noise import Purpose
+
+TELEGRAPH = int(Purpose.TELEGRAPH)
+PLUS, MINUS = 0, 1
+ONE, ROUND = 1 << 16, 1 << 15
+WORD, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
+M0, M1 = np.uint64(MULTIPLIERS[0]), np.uint64(MULTIPLIERS[1])
+W0, W1 = np.uint64(WEYL[0]), np.uint64(WEYL[1])
+
+
+@compiled
+def seen(a, polarity, digit, cell):  # type: ignore[no-untyped-def]
+    """What reads see of a device, in quanta."""
+    g = np.int64(a.conductances[polarity, digit, cell])
+    if a.history.factors.shape[2]:
+        g = (g * a.history.factors[polarity, digit, cell] + ROUND) >> 16
+    return g
+
+
+@compiled
+def seen_difference(a, digit, cell):  # type: ignore[no-untyped-def]
+    """What reads see of a pair, in quanta."""
+    return seen(a, PLUS, digit, cell) - seen(a, MINUS, digit, cell)
+
+
+@compiled
+def square(a, digit, cell):  # type: ignore[no-untyped-def]
+    """The sum of the squares of what reads see of a pair."""
+    plus, minus = seen(a, PLUS, digit, cell), seen(a, MINUS, digit, cell)
+    return plus * plus + minus * minus
+
+
+@compiled
+def refresh(m, a):  # type: ignore[no-untyped-def]
+    """Set weights, and their squares if they are needed, from what reads see of the conductances."""
+    for cell in range(len(m.weights)):
+        total = np.int64(0)
+        for digit in range(a.digits):
+            total += a.places[digit] * seen_difference(a, digit, cell)
+        m.weights[cell] = total
+    for cell in range(len(a.squares)):
+        total = np.int64(0)
+        for digit in range(a.digits):
+            total += a.places[digit] ** 2 * square(a, digit, cell)
+        a.squares[cell] = total
+
+
+@compiled
+def settle(m, a, b, sample):  # type: ignore[no-untyped-def]
+    """Set what reads see of the devices as of a training sample."""
+    h = a.history
+    for layer in range(len(m.sizes) - 1):
+        width = m.widths[layer + 1]
+        for row in range(m.sizes[layer] + 1):
+            start = m.starts[layer] + row * width
+            for column in range(m.sizes[layer + 1]):
+                for digit in range(a.digits):
+                    settle_pair(a, h, b, layer, row, column, digit, start + column, sample)
+
+
+@compiled
+def settle_pair(a, h, b, layer, row, column, digit, cell, sample):  # type: ignore[no-untyped-def]
+    """`settle` for a pair of devices."""
+    trapped = b.traps.shape[2] != 0 and (b.traps[PLUS, digit, cell] or b.traps[MINUS, digit, cell])
+    words = np.uint64(0), np.uint64(0)
+    if trapped:
+        words = telegraph_words(a, layer, row, column * a.digits + digit, sample // b.trap_samples)
+    for polarity in range(2):
+        factor = np.int64(ONE)
+        if b.wires.shape[2]:
+            factor = np.int64(b.wires[polarity, digit, cell])
+        if trapped and b.traps[polarity, digit, cell] and words[polarity] & np.uint64(1):
+            factor = (factor * (ONE - b.trap_amplitude) + ROUND) >> 16
+        h.settled[polarity, digit, cell] = factor
+        if h.programmed.shape[2]:
+            age = sample // h.tick_samples - h.programmed[polarity, digit, cell]
+            nu = b.drift[polarity, digit, cell if b.drift.shape[2] > 1 else 0]
+            exponent = (nu * b.logarithms[age_index(age)]) >> (32 - DECAY_BITS)
+            factor = (factor * b.decays[min(exponent, len(b.decays) - 1)] + ROUND) >> 16
+        h.factors[polarity, digit, cell] = factor
+
+
+@compiled
+def age_index(age):  # type: ignore[no-untyped-def]
+    """Where an age is in the table of logarithms."""
+    shift = 0
+    while age >> shift >= 1 << AGE_BITS:
+        shift += 1
+    return (shift << (AGE_BITS - 1)) + (age >> shift)
+
+
+@compiled
+def telegraph_words(a, layer, row, cell_column, block):  # type: ignore[no-untyped-def]
+    """The random words of the traps of a pair."""
+    x0, x1, x2 = np.uint64((row << 16) + cell_column), np.uint64(block) & WORD, np.uint64(0)
+    x3 = np.uint64((TELEGRAPH << 16) + layer + 1)
+    k0, k1 = np.uint64(a.key_low), np.uint64(a.key_high)
+    for _ in range(ROUNDS):
+        p0, p1 = M0 * x0, M1 * x2
+        x0, x1 = (p1 >> HALF) ^ x1 ^ k0, p1 & WORD
+        x2, x3 = (p0 >> HALF) ^ x3 ^ k1, p0 & WORD
+        k0, k1 = (k0 + W0) & WORD, (k1 + W1) & WORD
+    return x0, x1
+
+
+@compiled
+def wear(h, polarity, digit, cell):  # type: ignore[no-untyped-def]
+    """Take a pulse from a device's life; whether it still switches."""
+    if h.life.shape[2] == 0:
+        return True
+    if h.life[polarity, digit, cell] == 0:
+        return False
+    h.life[polarity, digit, cell] -= 1
+    return True
+
+
+@compiled
+def note_pulse(h, polarity, digit, cell, sample):  # type: ignore[no-untyped-def]
+    """Note that a device was pulsed."""
+    if h.programmed.shape[2]:
+        h.programmed[polarity, digit, cell] = sample // h.tick_samples
+        h.factors[polarity, digit, cell] = h.settled[polarity, digit, cell]
+
+
+@compiled
+def note_selects(h, digits, layer, row, digit, signs, driven, count):  # type: ignore[no-untyped-def]
+    """Note that a row was pulsed along the signs of `driven` columns."""
+    if h.half_selects == 0 or count == 0:
+        return
+    h.selects[0, layer, row] += 1
+    for index in range(count):
+        column = driven[index]
+        h.selects[1 + digit + (0 if signs[column] > 0 else digits), layer, column] += 1
+
+
+@compiled
+def disturb(m, a, b):  # type: ignore[no-untyped-def]
+    """Move devices by the steps that their half-selects have come to, those upward first."""
+    h = a.history
+    for layer in range(len(m.sizes) - 1):
+        for row in range(m.sizes[layer] + 1):
+            start = m.starts[layer] + row * m.widths[layer + 1]
+            for column in range(m.sizes[layer + 1]):
+                for digit in range(a.digits):
+                    up = steps_due(h, b, layer, row, column, 1 + digit)
+                    down = steps_due(h, b, layer, row, column, 1 + a.digits + digit)
+                    creep(a, h, PLUS, digit, start + column, up, down)
+                    creep(a, h, MINUS, digit, start + column, down, up)
+    b.selects_done[:] = h.selects
+
+
+@compiled
+def steps_due(h, b, layer, row, column, columns):  # type: ignore[no-untyped-def]
+    """Steps that the half-selects of a cell by its row, and by its column in one direction, have come to."""
+    now = h.selects[0, layer, row] + h.selects[columns, layer, column]
+    done = b.selects_done[0, layer, row] + b.selects_done[columns, layer, column]
+    return now // h.half_selects - done // h.half_selects
+
+
+@compiled
+def creep(a, h, polarity, digit, cell, up, down):  # type: ignore[no-untyped-def]
+    """Move a device by so many steps up, and then down, without spread from cycle to cycle."""
+    if h.life.shape[2] and h.life[polarity, digit, cell] == 0:
+        return
+    device = 0 if a.alike else cell
+    low, high = np.int64(a.low[polarity, digit, device]), np.int64(a.high[polarity, digit, device])
+    g = np.int64(a.conductances[polarity, digit, cell])
+    for _ in range(up):
+        step = a.set_intercept[polarity, digit, device] + (a.set_slope[polarity, digit, device] * (g - low) >> 8)
+        g = min(max(g + ((step + ROUND) >> 16), low), high)
+    for _ in range(down):
+        step = a.reset_intercept[polarity, digit, device] + (a.reset_slope[polarity, digit, device] * (g - low) >> 8)
+        g = min(max(g - ((step + ROUND) >> 16), low), high)
+    a.conductances[polarity, digit, cell] = g
