@@ -196,6 +196,11 @@ def whole_steps(device: Device, digit_max: int) -> Steps:
     """The steps of `device` in an array of cells up to `digit_max`."""
     device = device.with_states(digit_max)
     low, high = device.bounds(digit_max)
+    if high - low < device.states - 1:
+        raise ConfigError(
+            f"quantum_S = {device.quantum_S!r} is too coarse: the range of {high - low} quanta is less than one "
+            f"for each of {device.states - 1} steps"
+        )
     with localcontext(prec=PRECISION):
         (set_0, set_1), (reset_0, reset_1) = device.steps()
         span = Decimal(high - low) * (1 << 16)
