@@ -10,6 +10,7 @@ import tomli_w
 
 from ...model.errors import ConfigError
 from .device import Device, Response
+from .wiring import Wires
 
 LIKE = "like"
 
@@ -32,6 +33,8 @@ class ArrayConfig:
         From one training sample to the next, in seconds; what devices that drift go by.
     tick_samples : int
         Training samples after which drift and half-selects are brought up to date; ages are counted in them.
+    wires : Wires, optional
+        Resistance of the lines; without it they have none.
 
     Raises
     ------
@@ -46,6 +49,7 @@ class ArrayConfig:
     reference_step_S: float = 0.0
     sample_s: float = 1e-3
     tick_samples: int = 256
+    wires: Wires | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 1 << 64:
@@ -66,7 +70,10 @@ class ArrayConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Fields as plain values, as TOML and JSON take them."""
-        return asdict(self)
+        values = asdict(self)
+        if self.wires is None:
+            del values["wires"]
+        return values
 
     def to_toml(self) -> str:
         """The configuration as a TOML document that `from_toml` reads back."""
@@ -83,13 +90,13 @@ class ArrayConfig:
         """
         values = dict(values)
         base = array_preset(values.pop(LIKE)) if LIKE in values else cls()
-        device = values.pop("device", {})
         try:
-            _check_keys(values, [f.name for f in fields(cls) if f.name != "device"], "")
-            if not isinstance(device, dict):
-                raise ConfigError("device must be a table")
-            _check_keys(device, [f.name for f in fields(Device)], "device.")
-            return replace(base, device=replace(base.device, **device), **values)  # type: ignore[return-value]
+            tables = {name: _table(values, name, kind) for name, kind in (("device", Device), ("wires", Wires))}
+            _check_keys(values, [f.name for f in fields(cls) if f.name not in tables], "")
+            device, wires = replace(base.device, **tables["device"]), base.wires
+            if tables["wires"]:
+                wires = _wires(base.wires, tables["wires"])
+            return replace(base, device=device, wires=wires, **values)  # type: ignore[return-value]
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from None
 
@@ -125,6 +132,24 @@ def array_preset(name: str) -> ArrayConfig:
         raise ConfigError(f"there is no array {name!r}; the arrays are {', '.join(ARRAYS)}") from None
 
 
+def _table(values: dict[str, Any], name: str, kind: type) -> dict[str, Any]:
+    """Take a table of the fields of `kind` out of `values`."""
+    table = values.pop(name, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{name} must be a table")
+    _check_keys(table, [f.name for f in fields(kind)], f"{name}.")
+    return table
+
+
+def _wires(base: Wires | None, values: dict[str, Any]) -> Wires:
+    if base is not None:
+        return replace(base, **values)
+    for name in ("row_ohm", "column_ohm"):
+        if name not in values:
+            raise ConfigError(f"wires.{name} is missing")
+    return Wires(**values)
+
+
 def _check_keys(values: dict[str, Any], known: list[str], prefix: str) -> None:
     for key in values:
         if key not in known:
@@ -133,7 +158,7 @@ def _check_keys(values: dict[str, Any], known: list[str], prefix: str) -> None:
             )
 
 
-_TABLE = "NeuroSim V3.0 (Luo, Peng, Yu, ICONS 2019), Table II"
+_SOURCE = "NeuroSim V3.0 (Luo, Peng, Yu, ICONS 2019), Table II"
 
 ARRAYS = {
     "ideal": ArrayConfig(),
@@ -149,7 +174,7 @@ ARRAYS = {
             set_voltage_V=1.6,
             reset_voltage_V=1.6,
             pulse_s=50e-9,
-            source=f"TaOx/TiO2: {_TABLE}",
+            source=f"TaOx/TiO2: {_SOURCE}",
         )
     ),
     "alox_hfo2": ArrayConfig(
@@ -164,7 +189,7 @@ ARRAYS = {
             set_voltage_V=0.9,
             reset_voltage_V=1.0,
             pulse_s=100e-6,
-            source=f"AlOx/HfO2: {_TABLE}",
+            source=f"AlOx/HfO2: {_SOURCE}",
         )
     ),
     "gst_pcm": ArrayConfig(
@@ -179,7 +204,7 @@ ARRAYS = {
             set_voltage_V=0.9,
             reset_voltage_V=0.9,
             pulse_s=5e-6,
-            source=f"GST PCM: {_TABLE}",
+            source=f"GST PCM: {_SOURCE}",
         )
     ),
     "epiram": ArrayConfig(
@@ -194,7 +219,7 @@ ARRAYS = {
             set_voltage_V=5.0,
             reset_voltage_V=3.0,
             pulse_s=5e-6,
-            source=f"EpiRAM (Ag:SiGe): {_TABLE}",
+            source=f"EpiRAM (Ag:SiGe): {_SOURCE}",
         )
     ),
     "hfox_array": ArrayConfig(

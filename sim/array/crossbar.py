@@ -1,5 +1,7 @@
 """The analog crossbar: conductances behind the port that the golden model is written against (section 13)."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ from ...model.errors import ConfigError
 from .config import ArrayConfig
 from .device import fixed_point, whole_steps
 from .history import History
+from .memory import check_memory
 from .noise import ONE, Normals, Purpose, counter_words, device_words, line_normals, normals_of
 from .population import Whole, make_population
 
@@ -46,6 +49,7 @@ class AnalogCrossbar:
     """
 
     def __init__(self, config: Config, layer: int, array: ArrayConfig) -> None:
+        check_memory(config, array, [layer])
         self.rows, self.columns = config.rows(layer), config.columns(layer)
         self.array = array
         self.steps = whole_steps(array.device, config.digit_max, config.pulses_per_step)
@@ -116,8 +120,9 @@ class AnalogCrossbar:
         """Come to a training sample; passes of inference take no time."""
         if address.training:
             self.history.advance(address.sample, self.conductances)
+        self.history.solve(self.conductances)
 
-    def _seen(self, address: Address, chosen: tuple[object, ...]) -> Whole:
+    def _seen(self, address: Address, chosen: Any) -> Whole:
         """What an operation sees of the devices `chosen`, in quanta."""
         self._advance(address)
         return self.history.seen(self.conductances, chosen)

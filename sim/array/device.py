@@ -199,6 +199,11 @@ def whole_steps(device: Device, digit_max: int, pulses_per_step: int = 1) -> Ste
     """The pulses of `device` in an array of cells up to `digit_max`, a step of which takes `pulses_per_step`."""
     device = device.with_states(digit_max, pulses_per_step)
     low, high = device.bounds(digit_max, pulses_per_step)
+    if high - low < device.states - 1:
+        raise ConfigError(
+            f"quantum_S = {device.quantum_S!r} is too coarse: the range of {high - low} quanta is less than one "
+            f"for each of {device.states - 1} steps"
+        )
     with localcontext(prec=PRECISION):
         (set_0, set_1), (reset_0, reset_1) = device.steps()
         span = Decimal(high - low) * (1 << 16)

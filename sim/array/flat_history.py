@@ -69,7 +69,7 @@ def make_flat_history(config: Config, array: ArrayConfig, machine: Machine) -> t
     """The history of arrays that were just made; layers are counted from 0, columns padded as in `Machine`."""
     device, digits = array.device, config.carry_digits
     drifts, half_selects = bool(device.drift or device.drift_spread), half_selects_of_a_step(array)
-    fades = drifts or bool(device.trap_share)
+    fades = drifts or bool(device.trap_share) or array.wires is not None
     layers = [
         make_ageing(array, layer, config.rows(layer), config.columns(layer), digits)
         for layer in range(1, config.layers + 1)
@@ -91,7 +91,7 @@ def make_flat_history(config: Config, array: ArrayConfig, machine: Machine) -> t
         changes=fades or bool(device.endurance or half_selects),
     )
     ageing = FlatAgeing(
-        wires=devices(False),
+        wires=devices(array.wires is not None, ONE),
         traps=(_flat("traps", layers, machine, digits) if device.trap_share else devices(False)).astype(np.bool_),
         drift=_flat("drift", layers, machine, digits),
         logarithms=logarithms(array) if drifts else np.zeros(0, dtype=np.int64),

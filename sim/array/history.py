@@ -1,5 +1,8 @@
 """What has happened to a layer's devices, and what reads see of them for it (section 13)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,6 +11,7 @@ from ...model.errors import RunError
 from .ageing import DECAY_BITS, age_index, decays, half_selects_of_a_step, logarithms, make_ageing
 from .config import ArrayConfig
 from .device import fixed_point
+from .effective import Staleness, attenuation, staleness
 from .noise import ONE, Purpose, device_words, static_word
 from .population import Population, Whole
 
@@ -41,6 +45,8 @@ class History:
         Those that the devices have been moved by.
     wires : ndarray of int64, shape (2, digits, rows, columns), or of ones
         What the wires leave of a conductance, in 2^-16.
+    staleness : list of Staleness
+        Of `wires`, at each refresh.
     factors : ndarray of int64, likewise
         What reads see of a conductance, in 2^-16.
     """
@@ -60,28 +66,48 @@ class History:
         self.row_selects: Whole = np.zeros(counted[0], dtype=np.int64)
         self.column_selects: Whole = np.zeros((2, digits, counted[1]), dtype=np.int64)
         self.row_selects_done, self.column_selects_done = self.row_selects.copy(), self.column_selects.copy()
-        self.wires: Whole = np.full((1, 1, 1, 1), ONE)
+        self.wires: Whole = np.full(self._shape if array.wires else (1, 1, 1, 1), ONE)
+        self.staleness: list[Staleness] = []
+        self._wires = array.wires
+        self._unsolved = array.wires is not None
         self.settle()
 
     def advance(self, sample: int, conductances: Whole) -> None:
         """Come to a training sample; half-selects may move `conductances`."""
+        self.solve(conductances)
         before, self.clock = self.clock, sample
+        refreshed = self._wires is not None and self._passed(before, self._wires.refresh)
+        if refreshed:
+            fresh = self._attenuation(conductances)
+            self.staleness.append(staleness(self.wires, fresh, self.clock))
+            self.wires = fresh
         ticked = self._passed(before, self._array.tick_samples)
         if ticked and self._half_selects:
             self._disturb(conductances)
-        if (ticked and self._drifts) or self._passed(before, self._array.device.trap_samples):
+        if refreshed or (ticked and self._drifts) or self._passed(before, self._array.device.trap_samples):
+            self.settle()
+
+    def solve(self, conductances: Whole) -> None:
+        """Have `wires` fit `conductances` if these were loaded since."""
+        if self._unsolved:
+            self.wires, self._unsolved = self._attenuation(conductances), False
             self.settle()
 
     def loaded(self) -> None:
         """Note that all devices were programmed."""
         self.programmed[:] = self._tick
+        self.replaced()
+
+    def replaced(self) -> None:
+        """Note that all conductances are others now."""
+        self._unsolved = self._wires is not None
         self.settle()
 
-    def switches(self, chosen: tuple[object, ...]) -> NDArray[np.bool_] | bool:
+    def switches(self, chosen: Any) -> NDArray[np.bool_] | bool:
         """Whether devices still switch."""
-        return self.life[chosen] > 0 if self.life.size else True
+        return np.asarray(self.life[chosen] > 0) if self.life.size else True
 
-    def pulsed(self, chosen: tuple[object, ...]) -> None:
+    def pulsed(self, chosen: Any) -> None:
         """Note a pulse of devices."""
         if self.life.size:
             self.life[chosen] = np.maximum(self.life[chosen] - 1, 0)
@@ -96,7 +122,7 @@ class History:
             self.column_selects[UP, digit] += len(rows) * (signs > 0)
             self.column_selects[DOWN, digit] += len(rows) * (signs < 0)
 
-    def seen(self, conductances: Whole, chosen: tuple[object, ...]) -> Whole:
+    def seen(self, conductances: Whole, chosen: Any) -> Whole:
         """What reads see of the devices `chosen`, in quanta."""
         seen: Whole = conductances[chosen]
         if self.factors.size > 1:
@@ -118,12 +144,14 @@ class History:
 
     def state(self) -> dict[str, Whole]:
         """What must be kept to go on, beside the conductances and the clock."""
-        return {name: getattr(self, name) for name in (*DEVICES, *SELECTS) if getattr(self, name).size}
+        names = *DEVICES, *SELECTS, *(("wires",) if self._array.wires else ())
+        return {name: getattr(self, name) for name in names if getattr(self, name).size}
 
     def load_state(self, state: dict[str, Whole]) -> None:
         """Go on from what `state` gave at the same clock."""
         for name, values in self.state().items():
             values[:] = state[name]
+        self._unsolved = False
         self.settle()
 
     @property
@@ -142,6 +170,9 @@ class History:
         )
         drawn = words[..., :2].reshape(rows, columns, digits, 2).transpose(3, 2, 0, 1)
         return self._ageing.traps & (drawn & 1).astype(np.bool_)
+
+    def _attenuation(self, conductances: Whole) -> Whole:
+        return attenuation(conductances, self._array.device.quantum_S, self._wires)
 
     def _disturb(self, conductances: Whole) -> None:
         """Move devices by the steps that their half-selects have come to, those upward first."""
@@ -164,14 +195,21 @@ class History:
         return steps
 
 
-def check_state(given: dict[str, Whole], wanted: dict[str, Whole], layer: int) -> None:
-    """Check that the state of a layer holds all that is wanted, in the same shapes.
+def check_history(given: Sequence[dict[str, Whole]], wanted: Sequence[dict[str, Whole]]) -> None:
+    """Check that the history of all layers is one of an array.
 
     Raises
     ------
     RunError
-        Naming what is missing or does not fit.
+        If it is not.
     """
+    if len(given) != len(wanted):
+        raise RunError(f"the history is of {len(given)} layers, the machine has {len(wanted)}")
+    for layer, names in enumerate(wanted, start=1):
+        _check_state(given[layer - 1], names, layer)
+
+
+def _check_state(given: dict[str, Whole], wanted: dict[str, Whole], layer: int) -> None:
     for name, values in wanted.items():
         if name not in given:
             raise RunError(f"{name} of layer {layer} is missing")

@@ -12,6 +12,7 @@ from .config import ArrayConfig
 from .crossbar import Periphery, check_sums
 from .device import fixed_point, whole_steps
 from .flat_history import FlatAgeing, FlatHistory, make_flat_history, pad
+from .memory import check_memory
 from .population import Population, make_population
 
 Array = NDArray[Any]
@@ -123,6 +124,7 @@ def make_analog(
     ConfigError
         If the devices cannot hold the cells, or sums would not fit 64 bits.
     """
+    check_memory(config, array, _layers(config))
     steps = whole_steps(array.device, config.digit_max, config.pulses_per_step)
     periphery = Periphery(array, steps.half_lsb)
     for layer in range(1, config.layers + 1):

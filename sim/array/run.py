@@ -14,9 +14,10 @@ from ...model.errors import ConfigError, RunError
 from ...model.run import Run
 from ...model.run_state import DataRecord, RunState
 from .config import ArrayConfig
+from .effective import Staleness
 from .trainer import AnalogTrainer, FastAnalogTrainer, make_analog_trainer
 
-_RECORD = "config"
+_RECORD, _STALENESS = "config", "staleness"
 
 
 class AnalogRun(Run):
@@ -52,7 +53,14 @@ class AnalogRun(Run):
 
     def report(self) -> dict[str, Any]:
         """The figures of a finished run, and the array that it was trained on; raises as `Run.report`."""
-        return super().report() | {"array": self.array.to_dict()}
+        report = super().report() | {"array": self.array.to_dict()}
+        if self.array.wires:
+            report["wires_staleness"] = [
+                {"layer": layer} | each._asdict()
+                for layer, refreshes in enumerate(self.trainer.staleness, start=1)
+                for each in refreshes
+            ]
+        return report
 
     @classmethod
     def _of(cls, path: Path, config: Config, state: RunState) -> Self:
@@ -69,9 +77,16 @@ class AnalogRun(Run):
         return super()._files() | {self.ARRAY: self.array.to_toml().encode("utf-8")}
 
     def _array_state(self) -> dict[str, NDArray[Any]]:
-        layers = {_conductances(layer): g for layer, g in enumerate(self.trainer.conductances(), start=1)}
+        layers: dict[str, NDArray[Any]] = {}
+        for layer, g in enumerate(self.trainer.conductances(), start=1):
+            layers[_conductances(layer)] = g
         for layer, history in enumerate(self.trainer.history(), start=1):
             layers |= {f"{name}_{layer}": values for name, values in history.items()}
+        if self.array.wires:
+            layers |= {
+                f"{_STALENESS}_{layer}": np.array(refreshes, dtype=np.float64).reshape(-1, len(Staleness._fields))
+                for layer, refreshes in enumerate(self.trainer.staleness, start=1)
+            }
         return layers | {_RECORD: np.array(json.dumps(self.array.to_dict()))}
 
     def _restore_array(self, state: dict[str, NDArray[Any]]) -> None:
@@ -83,7 +98,11 @@ class AnalogRun(Run):
             )
         layers = [state.get(_conductances(layer)) for layer in range(1, self.config.layers + 1)]
         self.trainer.load_conductances([np.zeros(0, dtype=np.int32) if g is None else g for g in layers])
-        self.trainer.load_history([_of_layer(state, layer) for layer in range(1, self.config.layers + 1)])
+        histories = [_of_layer(state, layer) for layer in range(1, self.config.layers + 1)]
+        self.trainer.load_history(histories)
+        for refreshes, history in zip(self.trainer.staleness, histories, strict=True):
+            saved = history.get(_STALENESS, np.zeros((0, len(Staleness._fields))))
+            refreshes[:] = [Staleness(int(samples), *errors) for samples, *errors in saved.tolist()]
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:

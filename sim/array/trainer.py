@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +11,13 @@ from ...model.config import Config
 from ...model.crossbar import Cells
 from ...model.errors import RunError
 from ...model.fast import SLOW, KernelTrainer
-from ...model.trainer import Features, Trainer, check_samples, check_weights
+from ...model.trainer import Features, Trainer, Votes, check_samples, check_weights
 from .config import ArrayConfig
 from .crossbar import MINUS, PLUS, AnalogCrossbar
 from .device import whole_steps
-from .history import DEVICES, check_state
+from .effective import Staleness
+from .history import check_history
+from .history_keeper import HistoryKeeper, State
 from .machine import make_analog
 from .noise import ONE
 
@@ -44,22 +45,28 @@ class FastAnalogTrainer(KernelTrainer):
     def __init__(self, config: Config, array: ArrayConfig) -> None:
         self.array = array
         self._steps = whole_steps(array.device, config.digit_max, config.pulses_per_step)
-        self._history_kernels = _history_kernels()
-        self.samples_trained = 0
-        arrays, self._ageing = make_analog(config, array)
+        arrays, ageing = make_analog(config, array)
         self._analog = arrays[2]
+        self._keeper = HistoryKeeper(config, array, arrays[0], arrays[2], ageing)
         super().__init__(config, _kernels(), arrays)
 
     def train(self, features: Features, labels: Sequence[int] | NDArray[np.int64], exponent: int = 0) -> None:
         """Train samples in the order given; as `KernelTrainer.train`."""
         check_samples(self.config, features, labels, exponent)
         labels, start = np.asarray(labels), 0
-        while start < len(features) and self._analog.history.changes:
-            self._advance()
-            end = start + self._samples_ahead()
+        while start < len(features) and self._keeper.changes:
+            self._keeper.advance(self.samples_trained)
+            end = min(start + self._keeper.samples_ahead(), len(features))
             super().train(features[start:end], labels[start:end], exponent)
+            self._keeper.clock = self.samples_trained - 1
             start = end
         super().train(features[start:], labels[start:], exponent)
+
+    def infer(self, features: Features, passes: int = 16) -> Votes:
+        """Classify samples; as `KernelTrainer.infer`."""
+        if len(features):
+            self._keeper.solve()
+        return super().infer(features, passes)
 
     def weights(self) -> list[Cells]:
         """Cells nearest to the conductances, of layers 1 to L, each of shape (rows, columns * carry_digits)."""
@@ -89,8 +96,7 @@ class FastAnalogTrainer(KernelTrainer):
                 for polarity, wanted in ((PLUS, middle + shift[digit]), (MINUS, middle - shift[digit])):
                     low, high = (self._bound(bounds, polarity, digit, layer) for bounds in self._bounds())
                     self._devices(polarity, digit, layer)[:] = np.clip(wanted, low, high)
-        self._analog.history.programmed[:] = self._clock // self.array.tick_samples
-        self._settle()
+        self._keeper.programmed()
 
     def conductances(self) -> list[Conductances]:
         """Conductances of layers 1 to L, each of shape (2, digits, rows, columns), plus devices first, in quanta."""
@@ -113,16 +119,18 @@ class FastAnalogTrainer(KernelTrainer):
             for polarity in (PLUS, MINUS):
                 for digit in range(self.config.carry_digits):
                     self._devices(polarity, digit, layer)[:] = values[polarity, digit]
-        self._settle()
+        self._keeper.replaced()
 
-    def history(self) -> list[dict[str, NDArray[np.int64]]]:
+    def restore(self, weights: Sequence[Cells], generator_states: Sequence[int], samples_trained: int) -> None:
+        """Go on from a saved state; as `KernelTrainer.restore`."""
+        self._keeper.clock = max(samples_trained - 1, 0)
+        super().restore(weights, generator_states, samples_trained)
+
+    def history(self) -> list[State]:
         """What has happened to the devices of layers 1 to L, by name: what must be kept beside their conductances."""
-        return [
-            {name: values.astype(np.int64) for name, values in self._history(layer).items()}
-            for layer in range(1, self.config.layers + 1)
-        ]
+        return self._keeper.state()
 
-    def load_history(self, history: Sequence[dict[str, NDArray[np.int64]]]) -> None:
+    def load_history(self, history: Sequence[State]) -> None:
         """Go on from what `history` gave after as many samples as are trained now.
 
         Raises
@@ -130,56 +138,12 @@ class FastAnalogTrainer(KernelTrainer):
         RunError
             If something is missing or does not fit; nothing is changed then.
         """
-        check_history(history, self.history())
-        for layer, given in enumerate(history, start=1):
-            for name, values in self._history(layer).items():
-                values[...] = given[name]
-        self._settle()
-
-    def _advance(self) -> None:
-        """Come to the next sample."""
-        sample, history, changed = self.samples_trained, self._analog.history, False
-        if sample == 0:
-            return
-        if sample % history.tick_samples == 0:
-            changed = bool(history.programmed.size or history.half_selects)
-            if history.half_selects:
-                self._history_kernels.disturb(self._machine, self._analog, self._ageing)
-        if self._ageing.trap_samples and sample % self._ageing.trap_samples == 0:
-            changed = True
-        if changed:
-            self._settle(sample)
-
-    def _samples_ahead(self) -> int:
-        """Samples until something happens between two of them."""
-        periods = self._analog.history.tick_samples, self._ageing.trap_samples
-        return min(period - self.samples_trained % period for period in periods if period)
+        self._keeper.load(history)
 
     @property
-    def _clock(self) -> int:
-        """The last sample trained."""
-        return max(self.samples_trained - 1, 0)
-
-    def _settle(self, sample: int | None = None) -> None:
-        """Have the reads see what conductances and history come to, as of the last sample trained or of `sample`."""
-        if self._analog.history.factors.size:
-            self._history_kernels.settle(self._machine, self._analog, self._ageing, sample or self._clock)
-        self._history_kernels.refresh(self._machine, self._analog)
-
-    def _history(self, layer: int) -> dict[str, NDArray[Any]]:
-        """Views of what must be kept of the history of a layer."""
-        h, rows, columns = self._analog.history, self.config.rows(layer), self.config.columns(layer)
-        views: dict[str, NDArray[Any]] = {}
-        for name in DEVICES:
-            flat = getattr(h, name)[:, :, self._machine.starts[layer - 1] : self._machine.starts[layer]]
-            if flat.size:
-                views[name] = flat.reshape(2, self.config.carry_digits, rows, -1)[..., :columns]
-        if h.half_selects:
-            shape = 2, self.config.carry_digits, -1
-            for end, selects in (("", h.selects), ("_done", self._ageing.selects_done)):
-                views[f"row_selects{end}"] = selects[0, layer - 1, :rows]
-                views[f"column_selects{end}"] = selects[1:, layer - 1].reshape(shape)[..., :columns]
-        return views
+    def staleness(self) -> list[list[Staleness]]:
+        """Of the wires' effective conductances in layers 1 to L, at each refresh."""
+        return self._keeper.staleness
 
     def _devices(self, polarity: int, digit: int, layer: int) -> NDArray[np.signedinteger]:
         """Conductances of a layer's devices, shape (rows, columns)."""
@@ -229,6 +193,7 @@ class AnalogTrainer(Trainer):
         check_conductances(conductances, self.conductances())
         for crossbar, values in zip(self.crossbars, conductances, strict=True):
             crossbar.conductances[:] = values
+            crossbar.history.replaced()
 
     def restore(self, weights: Sequence[Cells], generator_states: Sequence[int], samples_trained: int) -> None:
         """Go on from a saved state; raises as `Trainer.restore`."""
@@ -237,11 +202,11 @@ class AnalogTrainer(Trainer):
             crossbar.history.clock = max(samples_trained - 1, 0)
             crossbar.history.loaded()
 
-    def history(self) -> list[dict[str, NDArray[np.int64]]]:
+    def history(self) -> list[State]:
         """What has happened to the devices of layers 1 to L, by name: what must be kept beside their conductances."""
         return [{name: values.copy() for name, values in c.history.state().items()} for c in self.crossbars]
 
-    def load_history(self, history: Sequence[dict[str, NDArray[np.int64]]]) -> None:
+    def load_history(self, history: Sequence[State]) -> None:
         """Go on from what `history` gave after as many samples as are trained now.
 
         Raises
@@ -252,6 +217,11 @@ class AnalogTrainer(Trainer):
         check_history(history, self.history())
         for crossbar, given in zip(self.crossbars, history, strict=True):
             crossbar.history.load_state(given)
+
+    @property
+    def staleness(self) -> list[list[Staleness]]:
+        """Of the wires' effective conductances in layers 1 to L, at each refresh."""
+        return [crossbar.history.staleness for crossbar in self.crossbars]
 
     def _make_crossbar(self, config: Config, layer: int) -> AnalogCrossbar:
         self.crossbars.append(AnalogCrossbar(config, layer, self.array))
@@ -280,28 +250,8 @@ def check_conductances(given: Sequence[Conductances], wanted: Sequence[Conductan
         raise RunError(f"conductances must be of shapes {shapes}, not {[g.shape for g in given]}")
 
 
-def check_history(given: Sequence[dict[str, Any]], wanted: Sequence[dict[str, Any]]) -> None:
-    """Check that a history is one of an array.
-
-    Raises
-    ------
-    RunError
-        If it is not.
-    """
-    if len(given) != len(wanted):
-        raise RunError(f"the history is of {len(given)} layers, the machine has {len(wanted)}")
-    for layer, names in enumerate(wanted, start=1):
-        check_state(given[layer - 1], names, layer)
-
-
 def _kernels() -> ModuleType:
     """Imported late: Numba takes a while, and need not be there."""
     from . import kernels
 
     return kernels
-
-
-def _history_kernels() -> ModuleType:
-    from . import history_kernels
-
-    return history_kernels

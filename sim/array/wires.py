@@ -6,9 +6,7 @@ linear in the voltages, and the network of resistors is reciprocal: what column 
 i draws when column j is, so that one matrix of effective conductances serves forward and transposed reads.
 """
 
-from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,40 +14,12 @@ from scipy.sparse import csc_array
 from scipy.sparse.linalg import SuperLU, splu
 
 from ...model.errors import ConfigError
+from .wiring import Wires as Wires
 
 Siemens = NDArray[np.float64]
 Amperes = NDArray[np.float64]
 Volts = NDArray[np.float64]
 LARGEST_SIDE = 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wires:
-    """Resistances of an array's lines.
-
-    Parameters
-    ----------
-    row_ohm, column_ohm : float
-        Of a line from cell to cell, and from its end to the first cell.
-    access_ohm : float
-        Of the driver or the sense amplifier at a line's end.
-
-    Raises
-    ------
-    ConfigError
-        If a resistance is impossible.
-    """
-
-    row_ohm: float
-    column_ohm: float
-    access_ohm: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name, least in (("row_ohm", "more than 0"), ("column_ohm", "more than 0"), ("access_ohm", "0 or more")):
-            value = getattr(self, name)
-            legal = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-            if not legal or value < 0 or (value == 0 and least != "0 or more"):
-                raise ConfigError(f"{name} must be {least} ohm, not {value!r}")
 
 
 class WireNetwork:
@@ -149,24 +119,6 @@ class WireNetwork:
         values = np.concatenate([-siemens, -siemens, diagonal])
         places = np.concatenate([one, other, every]), np.concatenate([other, one, every])
         return csc_array((values, places), shape=(2 * cells, 2 * cells))
-
-
-def effective_in_tiles(conductances_S: Siemens, wires: Wires, tile: int) -> Siemens:
-    """Effective conductances of a large array, shape (rows, columns), in tiles that are driven by themselves.
-
-    Parameters
-    ----------
-    conductances_S : ndarray of float64, shape (rows, columns)
-    wires : Wires
-    tile : int
-        Largest side of a tile.
-    """
-    effective = np.empty(conductances_S.shape)
-    for top in range(0, conductances_S.shape[0], tile):
-        for left in range(0, conductances_S.shape[1], tile):
-            part = slice(top, top + tile), slice(left, left + tile)
-            effective[part] = WireNetwork(conductances_S[part], wires).effective_S
-    return effective
 
 
 def _check_conductances(conductances_S: Siemens) -> None:

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 from stochastor.model.errors import ConfigError
 from stochastor.sim.array.config import ARRAYS, ArrayConfig, array_preset
+from stochastor.sim.array.wiring import Wires
 
 
 @pytest.mark.parametrize("name", ARRAYS)
@@ -15,6 +18,15 @@ def test_a_file_may_start_from_a_preset(tmp_path):
     path.write_text('like = "taox"\nseed = 7\n[device]\nread_noise = 0.05\n')
     array = ArrayConfig.from_toml(path)
     assert (array.seed, array.device.read_noise, array.device.states) == (7, 0.05, 128)
+
+
+def test_wires_are_described_in_a_table_of_their_own(tmp_path):
+    array = replace(ARRAYS["taox"], wires=Wires(row_ohm=2.0, column_ohm=3.0, tile=64))
+    path = tmp_path / "array.toml"
+    path.write_text(array.to_toml())
+    assert "[wires]" in path.read_text()
+    assert ArrayConfig.from_toml(path) == array
+    assert "wires" not in ARRAYS["taox"].to_toml()
 
 
 @pytest.mark.parametrize("name", ["taox", "alox_hfo2", "gst_pcm", "epiram", "hfox_array"])
@@ -33,6 +45,10 @@ def test_an_unknown_preset_is_refused_with_the_known_ones():
         ("sed = 1", r"unknown key 'sed'; the keys are seed, comparator_noise_S"),
         ("[device]\ng_min = 1.0", r"unknown key 'device.g_min'; the keys are device.g_min_S"),
         ("device = 3", "device must be a table"),
+        ("wires = 3", "wires must be a table"),
+        ("[wires]\nrow_ohm = 1.0", "wires.column_ohm is missing"),
+        ("[wires]\nrow = 1.0", r"unknown key 'wires.row'; the keys are wires.row_ohm"),
+        ("[wires]\nrow_ohm = 1.0\ncolumn_ohm = nan", "column_ohm must be more than 0 ohm, not nan"),
         ("[device]\ng_min_S = 0.0", "g_min_S must be more than 0, not 0.0"),
         ("seed = -1", r"seed must be a whole number from 0 to 2\^64 - 1, not -1"),
         ("comparator_noise_S = -1e-9", "comparator_noise_S must be 0 or more siemens, and less than 1, not -1e-09"),

@@ -7,9 +7,13 @@ from hypothesis import strategies as st
 from stochastor.model.config import Config
 from stochastor.model.crossbar import Address, IntegerCrossbar, Read
 from stochastor.model.errors import ConfigError
+from stochastor.sim.array import memory
 from stochastor.sim.array.config import ARRAYS, ArrayConfig
 from stochastor.sim.array.crossbar import MINUS, PLUS, AnalogCrossbar, integer_root
 from stochastor.sim.array.device import Device
+from stochastor.sim.array.machine import make_analog
+from stochastor.sim.array.memory import bytes_per_device
+from stochastor.sim.array.wiring import Wires
 
 ADDRESS = Address(3, 1, training=True)
 MACHINE = Config(sizes=(6, 5, 2), weight_bits=4, scale=16)
@@ -191,3 +195,21 @@ def test_sums_that_would_wrap_around_are_refused():
     wide = Config(sizes=(65_535, 2), weight_bits=16, scale=1, reference_bits=24, **carry)
     with pytest.raises(ConfigError, match="sums of squares over layer 1 reach"):
         AnalogCrossbar(wide, 1, ARRAYS["ideal"])
+
+
+@pytest.mark.parametrize("make", [lambda *which: AnalogCrossbar(which[0], 1, which[1]), make_analog])
+def test_an_array_too_large_for_memory_says_its_size(make, monkeypatch):
+    monkeypatch.setattr(memory, "memory_bytes", lambda: 10**9)
+    wide = Config(sizes=(65_535, 40_000))
+    with pytest.raises(
+        ConfigError, match=r"an array of 5,242,880,000 devices takes 41.9 GB, but this machine has 1.0 GB"
+    ):
+        make(wide, ARRAYS["ideal"])
+
+
+def test_what_devices_remember_counts_as_memory():
+    every = Device(step_spread=0.1, drift=0.1, trap_share=0.1, trap_amplitude=0.1, endurance=9, read_noise=0.1)
+    assert bytes_per_device(ARRAYS["ideal"]) == 8
+    assert (
+        bytes_per_device(ArrayConfig(device=every, wires=Wires(row_ohm=1.0, column_ohm=1.0))) == 8 + 40 + 4 + 12 + 4 + 5
+    )

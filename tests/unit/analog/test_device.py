@@ -118,3 +118,10 @@ def test_cells_of_more_levels_than_states_are_refused_with_what_fits():
 def test_an_impossible_device_is_refused_by_name(values, message):
     with pytest.raises(ConfigError, match=message):
         device(**values)
+
+
+def test_quanta_too_coarse_for_the_steps_are_refused():
+    with pytest.raises(
+        ConfigError, match="quantum_S = 1e-07 is too coarse: the range of 90 quanta is less than one for"
+    ):
+        whole_steps(device(quantum_S=1e-7), 7)

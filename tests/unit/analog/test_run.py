@@ -10,6 +10,7 @@ from stochastor.model.errors import RunError
 from stochastor.model.run import Run
 from stochastor.sim.array.config import ARRAYS
 from stochastor.sim.array.run import AnalogRun, open_run
+from stochastor.sim.array.wiring import Wires
 
 CONFIG = Config(sizes=(64, 12, 10), weight_bits=7, epochs=2, seed=5)
 ARRAY = replace(ARRAYS["taox"], seed=9)
@@ -19,6 +20,7 @@ AGEING = replace(
         ARRAY.device, trap_share=0.3, trap_amplitude=0.1, trap_samples=300, drift=0.05, endurance=300, half_select=1e-3
     ),
     tick_samples=100,
+    wires=Wires(row_ohm=5.0, column_ohm=5.0, tile=40, refresh=600),
 )
 
 
@@ -51,6 +53,7 @@ def test_an_interrupted_run_ends_in_the_conductances_of_one_that_was_not(tmp_pat
     pairs = zip(resumed.trainer.conductances(), whole.trainer.conductances(), strict=True)
     assert all(np.array_equal(a, b) for a, b in pairs)
     assert resumed.figures == whole.figures
+    assert resumed.report().get("wires_staleness") == whole.report().get("wires_staleness")
 
 
 def test_the_report_says_which_array(tmp_path, dataset):

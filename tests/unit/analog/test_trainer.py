@@ -10,6 +10,7 @@ from stochastor.model.schedule import exponent, sample_order
 from stochastor.sim.array.config import ARRAYS, ArrayConfig
 from stochastor.sim.array.device import Device
 from stochastor.sim.array.trainer import AnalogTrainer, FastAnalogTrainer
+from stochastor.sim.array.wiring import Wires
 
 BITS = {"ideal": 8, "taox": 7, "alox_hfo2": 5, "gst_pcm": 6, "epiram": 6, "hfox_array": 2}
 ALL_NOISE = {"read_noise": 0.05, "step_spread": 0.3, "mismatch_spread": 0.1, "bound_spread": 0.1, "stuck_on": 0.02}
@@ -34,6 +35,10 @@ def noisy(array):
 
 def ageing(array, **values):
     return replace(array, device=replace(array.device, **AGEING | values), tick_samples=7)
+
+
+def wired(array):
+    return replace(array, wires=Wires(row_ohm=20.0, column_ohm=10.0, access_ohm=100.0, tile=9, refresh=13))
 
 
 def machine(name, fields):
@@ -90,6 +95,22 @@ def test_compiled_loops_let_devices_age_as_the_plain_array_does(name, fields, ro
     assert fast.infer(features, 3).tolist() == plain.infer(features, 3).tolist()
 
 
+@pytest.mark.parametrize("rough", [False, True])
+@pytest.mark.parametrize(("name", "fields"), [("taox", PLAIN), ("gst_pcm", CARRY)])
+def test_compiled_loops_read_through_wires_as_the_plain_array_does(name, fields, rough):
+    array = wired(ageing(noisy(ARRAYS[name])) if rough else ARRAYS[name])
+    fast, plain = (trained(kind(machine(name, fields), array)) for kind in (FastAnalogTrainer, AnalogTrainer))
+    assert all(np.array_equal(a, b) for a, b in zip(fast.conductances(), plain.conductances(), strict=True))
+    pairs = zip(fast.history(), plain.history(), strict=True)
+    assert all(np.array_equal(ours["wires"], theirs["wires"]) for ours, theirs in pairs)
+    assert fast.staleness == plain.staleness
+    assert [[each.samples for each in refreshes] for refreshes in fast.staleness] == [[13, 26, 39, 52]] * 2
+    features, _ = samples(fast.config, 9, seed=1)
+    assert fast.infer(features, 3).tolist() == plain.infer(features, 3).tolist()
+    without = trained(FastAnalogTrainer(machine(name, fields), replace(array, wires=None)))
+    assert not all(np.array_equal(a, b) for a, b in zip(fast.conductances(), without.conductances(), strict=True))
+
+
 @pytest.mark.parametrize(
     "values",
     [
@@ -130,7 +151,7 @@ def test_an_ideal_array_trains_the_digits_to_the_bits_of_the_integer_one():
 
 @pytest.mark.parametrize("kind", [AnalogTrainer, FastAnalogTrainer])
 def test_an_array_that_is_put_back_goes_on_bit_for_bit(kind):
-    config, array = machine("taox", PLAIN), ageing(noisy(ARRAYS["taox"]))
+    config, array = machine("taox", PLAIN), wired(ageing(noisy(ARRAYS["taox"])))
     whole = trained(trained(FastAnalogTrainer(config, array)), seed=1)
     half = trained(FastAnalogTrainer(config, array))
     again = kind(config, array)

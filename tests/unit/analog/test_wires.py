@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from stochastor.model.errors import ConfigError
-from stochastor.sim.array.wires import LARGEST_SIDE, WireNetwork, Wires, effective_in_tiles
+from stochastor.sim.array.wires import LARGEST_SIDE, WireNetwork, Wires
 
 WIRES = Wires(row_ohm=2.12, column_ohm=3.5, access_ohm=150.0)
 
@@ -78,19 +78,15 @@ def test_devices_that_do_not_conduct_are_legal():
     assert np.abs(network.effective_S[2]).max() < 1e-18
 
 
-def test_tiles_are_arrays_of_their_own():
-    g = conductances(10, 7)
-    effective = effective_in_tiles(g, WIRES, 4)
-    assert relative(effective[8:, 4:], WireNetwork(g[8:, 4:], WIRES).effective_S) == 0
-    assert relative(effective_in_tiles(g, WIRES, 16), WireNetwork(g, WIRES).effective_S) == 0
-
-
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"row_ohm": 0.0}, "row_ohm must be more than 0 ohm, not 0.0"),
         ({"column_ohm": float("nan")}, "column_ohm must be more than 0 ohm, not nan"),
         ({"access_ohm": -1.0}, "access_ohm must be 0 or more ohm, not -1.0"),
+        ({"tile": 129}, "tile must be a whole number from 1 to 128, not 129"),
+        ({"tile": 0}, "tile must be a whole number from 1 to 128, not 0"),
+        ({"refresh": 1.5}, r"refresh must be a whole number from 1 to 2\^31 - 1, not 1.5"),
         ({"access_ohm": "low"}, "access_ohm must be 0 or more ohm, not 'low'"),
     ],
 )
