@@ -10,10 +10,22 @@ from .trace import Bits, Rows
 
 
 class Carried(NamedTuple):
-    """Cells that a carry left upward and downward, as indices into the matrix of cells, in the order of work."""
+    """What a carry did in a layer.
+
+    Attributes
+    ----------
+    up, down : ndarray of int64
+        Cells left upward and downward, as indices into the matrix of cells, in the order of work.
+    upper_reads : int
+        Digits read for cells below that were full.
+    rows : int
+        Digits of rows from which any cell was left.
+    """
 
     up: Rows
     down: Rows
+    upper_reads: int
+    rows: int
 
 
 def carry(crossbar: Crossbar, address: Address, *, digits: int, base: int, pulses: int, digit_max: int) -> Carried:
@@ -29,14 +41,18 @@ def carry(crossbar: Crossbar, address: Address, *, digits: int, base: int, pulse
     """
     up: list[NDArray[np.int64]] = []
     down: list[NDArray[np.int64]] = []
+    upper_reads = rows = 0
     for row in range(crossbar.rows):
         for digit in range(digits - 1):
             here = address._replace(read=Read.DIGIT, row=row, digit=digit)
-            rises, falls = _carry_row(crossbar, here, base, pulses, digit_max)
+            full, rises, falls = _carry_row(crossbar, here, base, pulses, digit_max)
+            upper_reads += full
+            rows += bool((rises | falls).any())
             first = row * crossbar.columns * digits + digit
             up.append(first + digits * np.flatnonzero(rises))
             down.append(first + digits * np.flatnonzero(falls))
-    return Carried(*(np.concatenate(cells) if cells else np.zeros(0, dtype=np.int64) for cells in (up, down)))
+    left_up, left_down = (np.concatenate([np.zeros(0, dtype=np.int64), *cells]) for cells in (up, down))
+    return Carried(left_up, left_down, upper_reads, rows)
 
 
 def split_digits(weights: Weights, digits: int, base: int) -> Cells:
@@ -64,14 +80,15 @@ def join_digits(cells: Cells, digits: int, base: int) -> NDArray[np.int64]:
     return weights
 
 
-def _carry_row(crossbar: Crossbar, address: Address, base: int, pulses: int, digit_max: int) -> tuple[Bits, Bits]:
-    """Carry one digit of one row; which columns went up, and which down."""
+def _carry_row(crossbar: Crossbar, address: Address, base: int, pulses: int, digit_max: int) -> tuple[bool, Bits, Bits]:
+    """Carry one digit of one row; whether any cell was full, which columns went up, and which down."""
     up, down = _outside(crossbar, address, address.digit, base * pulses)
     if not (up | down).any():
-        return up, down
+        return False, up, down
     upper = address.digit + 1
     at_top, at_bottom = _outside(crossbar, address._replace(comparison=2), upper, digit_max - pulses + 1)
-    up, down = up & ~at_top, down & ~at_bottom
+    rises, falls = up & ~at_top, down & ~at_bottom
+    up, down = rises & ~falls, falls & ~rises
     signs = up.astype(np.int8) - down.astype(np.int8)
     if signs.any():
         rows = np.array([address.row])
@@ -79,7 +96,7 @@ def _carry_row(crossbar: Crossbar, address: Address, base: int, pulses: int, dig
             crossbar.pulse(address._replace(repetition=repetition), rows, signs, upper)
         for repetition in range(pulses, pulses + base * pulses):
             crossbar.pulse(address._replace(repetition=repetition), rows, -signs, address.digit)
-    return up, down
+    return True, up, down
 
 
 def _outside(crossbar: Crossbar, address: Address, digit: int, bound: int) -> tuple[Bits, Bits]:

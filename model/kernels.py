@@ -7,11 +7,28 @@ holds any such sum, and blocks add up in the type of z, which holds any sum over
 import numpy as np
 from numba import njit
 
+from .ledger import Count, Total
 from .lfsr import Bank, Generator
 from .machine import FIXED_WINDOW, RANDOM_WINDOW, ROWS_AT_A_TIME
 
 INPUT, FIRE, GATE, THIN = (int(generator) for generator in Generator)
 TRAIN, INFER = int(Bank.TRAIN), int(Bank.INFER)
+SAMPLES, ERRORS, THINNED, CARRIES, PASSES = (int(total) for total in Total)
+(
+    ROW_EVENTS,
+    PASS_ROW_EVENTS,
+    BACKWARD_READS,
+    ROW_READS,
+    COLUMN_DRIVES,
+    CELL_READS,
+    ROW_PULSES,
+    RAISED,
+    LOWERED,
+    UPPER_READS,
+    CARRIED_ROWS,
+    CARRIED_UP,
+    CARRIED_DOWN,
+) = (int(count) for count in Count)
 
 compiled = njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
 
@@ -22,7 +39,9 @@ def train(m, s, features, labels, exponent, number):  # type: ignore[no-untyped-
     last = len(m.sizes) - 2
     for sample in range(len(features)):
         forward(m, s, features[sample], TRAIN)
+        count_sample(m, s)
         if output_error(m, s, labels[sample]):
+            count_error(m, exponent)
             for layer in range(last):
                 open_gates(m, s, layer)
             for layer in range(last - 1, -1, -1):
@@ -33,6 +52,7 @@ def train(m, s, features, labels, exponent, number):  # type: ignore[no-untyped-
             for layer in range(last + 1):
                 update(m, s, layer, exponent)
         if m.period and (number + sample + 1) % m.period == 0:
+            m.counts.totals[CARRIES] += 1
             for layer in range(last + 1):
                 carry(m, layer)
 
@@ -44,8 +64,59 @@ def infer(m, s, features, passes, votes):  # type: ignore[no-untyped-def]
     for sample in range(len(features)):
         for _ in range(passes):
             forward(m, s, features[sample], INFER)
+            count_pass(m, s)
             for event in range(s.counts[last] - 1):
                 votes[sample, s.events[last, event]] += 1
+
+
+@compiled
+def count_sample(m, s):  # type: ignore[no-untyped-def]
+    """Count the forward pass of a training sample; `present` counts layer 0."""
+    m.counts.totals[SAMPLES] += 1
+    for layer in range(1, len(m.sizes) - 1):
+        m.counts.layers[layer, ROW_EVENTS] += s.counts[layer]
+
+
+@compiled
+def count_error(m, exponent):  # type: ignore[no-untyped-def]
+    """Count a training sample with an error."""
+    m.counts.totals[ERRORS] += 1
+    m.counts.totals[THINNED] += exponent > 0
+
+
+@compiled
+def count_pass(m, s):  # type: ignore[no-untyped-def]
+    """Count a pass of inference; `present` counts layer 0."""
+    m.counts.totals[PASSES] += 1
+    for layer in range(1, len(m.sizes) - 1):
+        m.counts.layers[layer, PASS_ROW_EVENTS] += s.counts[layer]
+
+
+@compiled
+def count_backward(m, layer, rows, driven):  # type: ignore[no-untyped-def]
+    """Count the backward read of `rows` rows of the crossbar of a layer."""
+    if rows:
+        m.counts.layers[layer, BACKWARD_READS] += 1
+        m.counts.layers[layer, ROW_READS] += rows
+        m.counts.layers[layer, COLUMN_DRIVES] += driven
+        m.counts.layers[layer, CELL_READS] += rows * driven
+
+
+@compiled
+def count_update(m, layer, rows, up, down):  # type: ignore[no-untyped-def]
+    """Count `rows` rows pulsed along `up` signs of +1 and `down` of -1."""
+    m.counts.layers[layer, ROW_PULSES] += rows
+    m.counts.layers[layer, RAISED] += rows * up
+    m.counts.layers[layer, LOWERED] += rows * down
+
+
+@compiled
+def count_carried(m, layer, up, down):  # type: ignore[no-untyped-def]
+    """Count the cells that were left of a digit of a row whose upper neighbours were read."""
+    m.counts.layers[layer, UPPER_READS] += 1
+    m.counts.layers[layer, CARRIED_ROWS] += up + down > 0
+    m.counts.layers[layer, CARRIED_UP] += up
+    m.counts.layers[layer, CARRIED_DOWN] += down
 
 
 @compiled
@@ -104,6 +175,7 @@ def present(m, s, features, bank):  # type: ignore[no-untyped-def]
         count += flags[row]
     s.events[0, count] = inputs
     s.counts[0] = count + 1
+    m.counts.layers[0, ROW_EVENTS if bank == TRAIN else PASS_ROW_EVENTS] += count + 1
 
 
 @compiled
@@ -213,6 +285,7 @@ def backward(m, s, layer):  # type: ignore[no-untyped-def]
         driven += upper[column] != 0
     if driven == 0:
         return False
+    count_backward(m, layer + 1, s.opened[layer], driven)
     sparse = 8 * driven < columns or columns <= 16
     for event in range(s.opened[layer]):
         row = s.open[layer, event]
@@ -241,11 +314,13 @@ def update(m, s, layer, exponent):  # type: ignore[no-untyped-def]
     events, count = thin(m, s, layer, exponent)
     width = m.widths[layer + 1]
     signs = s.signs[layer]
-    driven = 0
+    up = down = 0
     for column in range(width):
-        driven += signs[column] != 0
-    if driven == 0:
+        up += signs[column] > 0
+        down += signs[column] < 0
+    if up + down == 0:
         return
+    count_update(m, layer, count, up, down)
     bounds = signs.dtype.type(-m.digit_max), signs.dtype.type(m.digit_max)
     cells = crossbar(m, m.cells[0], layer)
     if m.period == 0:
@@ -298,11 +373,26 @@ def pulse_digit(cells, weights, signs, bounds):  # type: ignore[no-untyped-def]
 def carry(m, layer):  # type: ignore[no-untyped-def]
     """Carry full cells into their upper neighbours; no weight changes."""
     for digit in range(len(m.cells) - 1):
-        lower = m.cells[digit, m.starts[layer] : m.starts[layer + 1]]
-        upper = m.cells[digit + 1, m.starts[layer] : m.starts[layer + 1]]
-        for cell in range(len(lower)):
-            up = (lower[cell] >= m.base * m.pulses) & (upper[cell] <= m.digit_max - m.pulses)
-            down = (lower[cell] <= -m.base * m.pulses) & (upper[cell] >= m.pulses - m.digit_max)
-            carried = (np.int64(up) - np.int64(down)) * m.pulses
-            upper[cell] += carried
-            lower[cell] -= carried * m.base
+        lower, upper = crossbar(m, m.cells[digit], layer), crossbar(m, m.cells[digit + 1], layer)
+        for row in range(len(lower)):
+            carry_row(m, layer, lower[row], upper[row])
+
+
+@compiled
+def carry_row(m, layer, lower, upper):  # type: ignore[no-untyped-def]
+    """Carry a digit of a row."""
+    full = 0
+    for column in range(len(lower)):
+        full += abs(np.int64(lower[column])) >= m.base * m.pulses
+    if full == 0:
+        return
+    count_up = count_down = 0
+    for column in range(len(lower)):
+        up = (lower[column] >= m.base * m.pulses) & (upper[column] <= m.digit_max - m.pulses)
+        down = (lower[column] <= -m.base * m.pulses) & (upper[column] >= m.pulses - m.digit_max)
+        carried = (np.int64(up) - np.int64(down)) * m.pulses
+        upper[column] += carried
+        lower[column] -= carried * m.base
+        count_up += up
+        count_down += down
+    count_carried(m, layer, count_up, count_down)

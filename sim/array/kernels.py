@@ -8,11 +8,18 @@ import numpy as np
 
 from ...model.crossbar import Read
 from ...model.kernels import (
+    CARRIES,
     FIRE,
     GATE,
     INFER,
     TRAIN,
     compiled,
+    count_backward,
+    count_carried,
+    count_error,
+    count_pass,
+    count_sample,
+    count_update,
     crossbar,
     draw,
     output_error,
@@ -42,7 +49,9 @@ def train(m, s, a, t, features, labels, exponent, number):  # type: ignore[no-un
     for sample in range(len(features)):
         trained = number + sample
         forward(m, s, a, t, features[sample], TRAIN, trained)
+        count_sample(m, s)
         if output_error(m, s, labels[sample]):
+            count_error(m, exponent)
             for layer in range(last):
                 open_gates(m, s, a, t, layer, trained)
             for layer in range(last):
@@ -53,6 +62,7 @@ def train(m, s, a, t, features, labels, exponent, number):  # type: ignore[no-un
             for layer in range(last + 1):
                 update(m, s, a, t, layer, exponent, trained)
         if m.period and (trained + 1) % m.period == 0:
+            m.counts.totals[CARRIES] += 1
             for layer in range(last + 1):
                 carry(m, s, a, t, layer, trained)
 
@@ -64,6 +74,7 @@ def infer(m, s, a, t, features, passes, votes):  # type: ignore[no-untyped-def]
     for sample in range(len(features)):
         for presentation in range(passes):
             forward(m, s, a, t, features[sample], INFER, sample * passes + presentation)
+            count_pass(m, s)
             for event in range(s.counts[last] - 1):
                 votes[sample, s.events[last, event]] += 1
 
@@ -267,6 +278,7 @@ def backward(m, s, a, t, layer, sample):  # type: ignore[no-untyped-def]
     driven = list_driven(upper, m.sizes[layer + 2], t.driven)
     if driven == 0:
         return False
+    count_backward(m, layer + 1, opened, driven)
     weights = crossbar(m, m.weights, layer + 1)
     for event in range(opened):
         row, total = s.open[layer, event], np.int64(0)
@@ -323,6 +335,10 @@ def update(m, s, a, t, layer, exponent, sample):  # type: ignore[no-untyped-def]
     driven = list_driven(s.signs[layer], m.sizes[layer + 1], t.driven)
     if driven == 0:
         return
+    up = 0
+    for index in range(driven):
+        up += s.signs[layer, t.driven[index]] > 0
+    count_update(m, layer, count, up, driven - up)
     for event in range(count):
         pulse(m, a, t, layer, events[event], 0, s.signs[layer], driven, sample, FORWARD, 0)
 
@@ -444,11 +460,15 @@ def outside(m, a, t, layer, row, digit, sensed, comparison, sample):  # type: ig
 @compiled
 def carry_up(m, a, t, layer, row, digit, sample):  # type: ignore[no-untyped-def]
     """Move the full cells of a row into their upper neighbours where these have room."""
-    if not outside(m, a, t, layer, row, digit, digit + 1, 2, sample):
-        return
-    columns = m.sizes[layer + 1]
+    outside(m, a, t, layer, row, digit, digit + 1, 2, sample)
+    columns, up, down = m.sizes[layer + 1], 0, 0
     for column in range(columns):
         t.carried[column] = np.int64(t.up[column]) - np.int64(t.down[column])
+        up += t.carried[column] > 0
+        down += t.carried[column] < 0
+    count_carried(m, layer, up, down)
+    if up + down == 0:
+        return
     driven = list_driven(t.carried, columns, t.driven)
     for repetition in range(m.pulses):
         pulse(m, a, t, layer, row, digit + 1, t.carried, driven, sample, DIGIT, repetition)

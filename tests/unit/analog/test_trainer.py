@@ -68,6 +68,16 @@ def test_compiled_loops_leave_the_conductances_of_the_plain_array(name, fields, 
     assert fast.infer(features, 3).tolist() == plain.infer(features, 3).tolist()
 
 
+@pytest.mark.parametrize("fields", [PLAIN, THREE, CARRY])
+def test_compiled_loops_count_as_the_plain_array(fields):
+    config, array = machine("taox", fields), noisy(ARRAYS["taox"])
+    fast, plain = trained(FastAnalogTrainer(config, array)), trained(AnalogTrainer(config, array))
+    for trainer in (fast, plain):
+        trainer.infer(samples(config, 9, seed=1)[0], 3)
+    assert fast.counts.to_dict() == plain.counts.to_dict()
+    assert plain.counts.to_dict()["passes"] == 27
+
+
 def test_an_ideal_array_trains_the_digits_to_the_bits_of_the_integer_one():
     config, data = preset("digits"), load_dataset("digits")
     analog, integer = FastAnalogTrainer(config, ARRAYS["ideal"]), FastTrainer(config)
