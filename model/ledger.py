@@ -1,6 +1,6 @@
 """The ledger: events of training and inference, by layer and phase (section 15 of the specification)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple, Self
@@ -77,6 +77,21 @@ class Counts(NamedTuple):
         """Plain values, named as the hardware names them; those of layers as lists."""
         totals: dict[str, int | list[int]] = {total.name.lower(): int(self.totals[total]) for total in Total}
         return totals | {count.name.lower(): self.layers[:, count].tolist() for count in Count}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, int | list[int]]) -> Self:
+        """Counts from what `to_dict` or the hardware gives; further values are ignored.
+
+        Raises
+        ------
+        ValueError, LookupError
+            If a counter is missing, is negative, or is not of as many layers as the others.
+        """
+        totals = np.array([values[total.name.lower()] for total in Total], dtype=np.int64)
+        layers = np.array([values[count.name.lower()] for count in Count], dtype=np.int64).T.copy()
+        if totals.ndim != 1 or layers.ndim != 2 or (totals < 0).any() or (layers < 0).any():
+            raise ValueError("no counters of a machine")
+        return cls(totals, layers)
 
     def add_sample(self, trace: Trace, carried: Sequence[Carried]) -> None:
         """Count a training sample.
