@@ -9,16 +9,20 @@ import numpy as np
 from ...model.crossbar import Read
 from ...model.kernels import (
     CARRIES,
+    ERRORS,
     FIRE,
     GATE,
     INFER,
+    PASS_ROW_EVENTS,
+    PASSES,
+    ROW_EVENTS,
+    SAMPLES,
+    THINNED,
     TRAIN,
     compiled,
     count_backward,
     count_carried,
-    count_error,
-    count_pass,
-    count_sample,
+    count_forward,
     count_update,
     crossbar,
     draw,
@@ -46,25 +50,31 @@ W0, W1 = np.uint64(WEYL[0]), np.uint64(WEYL[1])
 def train(m, s, a, t, features, labels, exponent, number):  # type: ignore[no-untyped-def]
     """Train samples in order; `number` samples were trained before."""
     last = len(m.sizes) - 2
+    totals, counts = m.counts.totals, m.counts.layers
     for sample in range(len(features)):
         trained = number + sample
-        forward(m, s, a, t, features[sample], TRAIN, trained)
-        count_sample(m, s)
+        driven = forward(m, s, a, t, features[sample], TRAIN, trained)
+        count_forward(s, counts, ROW_EVENTS, driven)
         if output_error(m, s, labels[sample]):
-            count_error(m, exponent)
+            totals[ERRORS] += 1
+            totals[THINNED] += exponent > 0
             for layer in range(last):
                 open_gates(m, s, a, t, layer, trained)
             for layer in range(last):
                 s.signs[layer, :] = 0
             for layer in range(last - 1, -1, -1):
-                if not backward(m, s, a, t, layer, trained):
+                driven = backward(m, s, a, t, layer, trained)
+                if not driven:
                     break
+                count_backward(counts, layer + 1, s.opened[layer], driven)
             for layer in range(last + 1):
-                update(m, s, a, t, layer, exponent, trained)
+                rows, up, down = update(m, s, a, t, layer, exponent, trained)
+                count_update(counts, layer, rows, up, down)
         if m.period and (trained + 1) % m.period == 0:
-            m.counts.totals[CARRIES] += 1
+            totals[CARRIES] += 1
             for layer in range(last + 1):
                 carry(m, s, a, t, layer, trained)
+    totals[SAMPLES] += len(features)
 
 
 @compiled
@@ -73,10 +83,11 @@ def infer(m, s, a, t, features, passes, votes):  # type: ignore[no-untyped-def]
     last = len(m.sizes) - 1
     for sample in range(len(features)):
         for presentation in range(passes):
-            forward(m, s, a, t, features[sample], INFER, sample * passes + presentation)
-            count_pass(m, s)
+            driven = forward(m, s, a, t, features[sample], INFER, sample * passes + presentation)
+            count_forward(s, m.counts.layers, PASS_ROW_EVENTS, driven)
             for event in range(s.counts[last] - 1):
                 votes[sample, s.events[last, event]] += 1
+    m.counts.totals[PASSES] += passes * len(features)
 
 
 @compiled
@@ -178,11 +189,13 @@ def read_noise(a, variance, x):  # type: ignore[no-untyped-def]
 
 @compiled
 def forward(m, s, a, t, features, bank, sample):  # type: ignore[no-untyped-def]
-    """Draw the input and fire layer by layer."""
+    """Draw the input and fire layer by layer; returns the row events into layer 0, of all patterns."""
     s.z[0, :] = 0
     t.variance[:] = 0
+    driven = 0
     for _ in range(m.draws):
         present(m, s, features, bank)
+        driven += s.counts[0]
         read(m, s, a, t, 0)
     for layer in range(len(m.sizes) - 1):
         if layer:
@@ -191,6 +204,7 @@ def forward(m, s, a, t, features, bank, sample):  # type: ignore[no-untyped-def]
             read(m, s, a, t, layer)
         hold(m, s, a, t, layer, bank == TRAIN, sample)
         fire(m, s, a, t, layer, bank, sample)
+    return driven
 
 
 @compiled
@@ -273,12 +287,11 @@ def list_driven(signs, columns, driven):  # type: ignore[no-untyped-def]
 
 @compiled
 def backward(m, s, a, t, layer, sample):  # type: ignore[no-untyped-def]
-    """Set the signs of a hidden layer to those of the sums that its open columns see; False if nothing was to read."""
+    """Set the signs of a hidden layer to those of the sums that its open columns see; returns the columns driven."""
     upper, opened = s.signs[layer + 1], s.opened[layer]
     driven = list_driven(upper, m.sizes[layer + 2], t.driven)
     if driven == 0:
-        return False
-    count_backward(m, layer + 1, opened, driven)
+        return driven
     weights = crossbar(m, m.weights, layer + 1)
     for event in range(opened):
         row, total = s.open[layer, event], np.int64(0)
@@ -294,7 +307,7 @@ def backward(m, s, a, t, layer, sample):  # type: ignore[no-untyped-def]
                 variance += squares[row, t.driven[index]]
             t.sum[event] += read_noise(a, variance, of_row(t, event, row))
     decide_signs(s, a, t, layer, sample)
-    return True
+    return driven
 
 
 @compiled
@@ -330,17 +343,16 @@ def of_row(t, event, row):  # type: ignore[no-untyped-def]
 
 @compiled
 def update(m, s, a, t, layer, exponent, sample):  # type: ignore[no-untyped-def]
-    """Thin the row events and pulse them along the signs of the layer."""
+    """Thin the row events and pulse them along the signs of the layer; returns the rows, and the signs up and down."""
     events, count = thin(m, s, layer, exponent)
     driven = list_driven(s.signs[layer], m.sizes[layer + 1], t.driven)
-    if driven == 0:
-        return
     up = 0
     for index in range(driven):
         up += s.signs[layer, t.driven[index]] > 0
-    count_update(m, layer, count, up, driven - up)
-    for event in range(count):
-        pulse(m, a, t, layer, events[event], 0, s.signs[layer], driven, sample, FORWARD, 0)
+    if driven:
+        for event in range(count):
+            pulse(m, a, t, layer, events[event], 0, s.signs[layer], driven, sample, FORWARD, 0)
+    return count, up, driven - up
 
 
 @compiled
@@ -466,7 +478,7 @@ def carry_up(m, a, t, layer, row, digit, sample):  # type: ignore[no-untyped-def
         t.carried[column] = np.int64(t.up[column]) - np.int64(t.down[column])
         up += t.carried[column] > 0
         down += t.carried[column] < 0
-    count_carried(m, layer, up, down)
+    count_carried(m.counts.layers, layer, up, down)
     if up + down == 0:
         return
     driven = list_driven(t.carried, columns, t.driven)
