@@ -54,7 +54,9 @@ def _draw_macs(panel: "Axes", figures: Mapping[str, Any]) -> None:
     names, values, colors = zip(*reversed(bars), strict=True)
     panel.barh(names, [1e15 * value for value in values], color=colors, log=True)
     for index, value in enumerate(values):
-        panel.annotate(f" {1e15 * value:,.3g}", (1e15 * value, index), va="center", fontsize=8)
+        femtojoules = 1e15 * value
+        text = f" {femtojoules:,.0f}" if femtojoules >= 100 else f" {femtojoules:.3g}"
+        panel.annotate(text, (femtojoules, index), va="center", fontsize=8)
     panel.margins(x=0.2)
     panel.tick_params(axis="y", labelsize=8)
     panel.set_title("a multiply-accumulate", loc="left", fontsize=10)
