@@ -14,13 +14,14 @@ from .cosim import cosim
 from .demo import demo
 from .device import device
 from .infer import infer
+from .report_run import report
 from .reproduce import reproduce
 from .spice import spice
 from .sweep import sweep
 from .train import train
 from .verilog import verilog
 
-COMMANDS = (demo, train, infer, sweep, reproduce, cosim, verilog, spice, bench)
+COMMANDS = (demo, train, infer, report, sweep, reproduce, cosim, verilog, spice, bench)
 
 app = typer.Typer(
     name="stochastor",

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from .crossbar import Operation
 from .geometry import Geometry
 from .read import CompareRequest, CompareResponse
+from .samplers import present
 
 
 class CarryOperation(data.StructLayout):
@@ -58,6 +59,10 @@ class Carry(wiring.Component):
         The crossbar's.
     carried : Out(Carried)
         For observation.
+    full : Out(1)
+        Any cell is full: the upper digit is read.
+    up_count, down_count : Out(range(columns + 1))
+        Columns of `carried`.
 
     Latency
     -------
@@ -77,6 +82,9 @@ class Carry(wiring.Component):
                 "signs": Out(data.ArrayLayout(signed(2), geometry.folds * geometry.lanes)),
                 "idle": In(1),
                 "carried": Out(Carried(geometry)),
+                "full": Out(1),
+                "up_count": Out(range(geometry.columns + 1)),
+                "down_count": Out(range(geometry.columns + 1)),
             }
         )
 
@@ -91,19 +99,19 @@ class Carry(wiring.Component):
         fold = Signal(range(max(geometry.folds, 2)))
         pulses = Signal(range(geometry.base * geometry.pulses + 1))
         accepted = operation.valid & operation.ready
-        any_carries = (up | down)[: geometry.columns].any()
+        any_carries = Mux(upper, up ^ down, up | down)[: geometry.columns].any()
         self._compare(m, upper, up, down)
         m.d.comb += [
             operation.p.row.eq(row),
             operation.p.digit.eq(digit + upper),
             self.carried.row.eq(row),
             self.carried.digit.eq(digit),
-            self.carried.up.eq(up),
-            self.carried.down.eq(down),
+            self.carried.up.eq(up & ~down),
+            self.carried.down.eq(down & ~up),
         ]
         for column in range(geometry.columns):
             rises, falls = Mux(downward, down[column], up[column]), Mux(downward, up[column], down[column])
-            m.d.comb += self.signs[column].eq(Cat(rises | falls, falls).as_signed())
+            m.d.comb += self.signs[column].eq(Cat(rises ^ falls, falls & ~rises).as_signed())
         with m.FSM(name="phase") as phase:
             with m.State("IDLE"):
                 m.d.sync += [row.eq(0), digit.eq(0), upper.eq(0)]
@@ -130,6 +138,8 @@ class Carry(wiring.Component):
                     m.d.sync += [upper.eq(1), pulses.eq(geometry.pulses - 1)]
                     m.d.comb += self.carried.valid.eq(1)
                     m.next = "RAISE"
+                with m.Else():
+                    m.d.comb += self.full.eq(1)
             with m.State("RAISE"):
                 m.d.comb += [operation.valid.eq(1), operation.p.operation.eq(Operation.PULSE)]
                 with m.If(accepted):
@@ -174,8 +184,18 @@ class Carry(wiring.Component):
             m.d.sync += asked.eq(asked + 1)
         with m.If(self.clear):
             m.d.sync += asked.eq(0)
-        full_up, full_down = response.p.above, ~response.p.beyond
-        with m.If(response.valid & self.busy):
-            for lines, full in ((up, full_up), (down, full_down)):
-                group = lines.word_select(response.p.group, geometry.tables)
-                m.d.sync += group.eq(Mux(upper, group & ~full, full))
+        lines_left = []
+        for lines, full in ((up, response.p.above), (down, ~response.p.beyond)):
+            group = lines.word_select(response.p.group, geometry.tables)
+            left = Signal(geometry.tables, name=f"{lines.name}_left")
+            m.d.comb += left.eq(Mux(upper, group & ~full, full))
+            lines_left.append(left)
+            with m.If(response.valid & self.busy):
+                m.d.sync += group.eq(left)
+        up_left, down_left = lines_left
+        mask = present(geometry.columns, geometry.tables, response.p.last)
+        for count, left in ((self.up_count, up_left & ~down_left), (self.down_count, down_left & ~up_left)):
+            with m.If(self.clear):
+                m.d.sync += count.eq(0)
+            with m.Elif(response.valid & self.busy):
+                m.d.sync += count.eq(count + sum((left & mask)[line] for line in range(geometry.tables)))

@@ -8,14 +8,13 @@ from ..model.config import Config
 from ..model.crossbar import Weights
 from ..model.lfsr import Bank, Generator, seed
 from .carry import Carried, Carry
+from .counters import EventCounters, LayerCounters
 from .crossbar import CrossbarPort, IntegerCrossbar, Operation
 from .error import OutputError, sensed_sign
 from .events import EventList, LineGroup, RowEvents
 from .geometry import Geometry
 from .neuron import Neurons
 from .samplers import KeepRows
-
-COUNTER_BITS = 32
 
 
 class LayerTrace(data.StructLayout):
@@ -58,13 +57,6 @@ class LayerTrace(data.StructLayout):
         if geometry.digits > 1:
             members["carried"] = Carried(geometry)
         super().__init__(members)
-
-
-class LayerCounters(data.StructLayout):
-    """Events since reset, of training samples without carries: row events driven, rows sensed backward, rows pulsed."""
-
-    def __init__(self) -> None:
-        super().__init__({"row_events": COUNTER_BITS, "row_reads": COUNTER_BITS, "row_pulses": COUNTER_BITS})
 
 
 class LayerAccess(data.StructLayout):
@@ -179,6 +171,9 @@ class Layer(wiring.Component):
         signs = Signal(2 * max(geometry.folds * geometry.lanes, geometry.groups * geometry.tables))
         gating = Signal()
         fire_ends = Signal()
+        m.submodules.event_counters = counters = EventCounters(
+            columns=geometry.columns, signs=geometry.tables if self._output else 1
+        )
         m.d.comb += [
             row_list.release.eq(self.release),
             neurons.fire.eq(self.start),
@@ -190,12 +185,13 @@ class Layer(wiring.Component):
             m.d.sync += signs.eq(0)
         carry = self._share_crossbar(m, crossbar.port, neurons, signs)
         if self._output:
-            self._decide_error(m, neurons, signs, fire_ends)
+            self._decide_error(m, neurons, signs, fire_ends, counters)
         else:
-            self._pass_events(m, neurons, signs, fire_ends, gating)
+            self._pass_events(m, neurons, signs, fire_ends, gating, counters)
         self._work(m, crossbar, row_list, keep_rows, fire_ends, gating, carry)
         self._answer(m, crossbar, neurons, keep_rows)
         self._observe(m, crossbar, neurons, carry)
+        self._count(m, crossbar, carry, counters)
         return m
 
     def _row_list(self) -> EventList:
@@ -264,7 +260,9 @@ class Layer(wiring.Component):
         ]
         return carry
 
-    def _decide_error(self, m: Module, neurons: Neurons, signs: Signal, fire_ends: Signal) -> None:
+    def _decide_error(
+        self, m: Module, neurons: Neurons, signs: Signal, fire_ends: Signal, counters: EventCounters
+    ) -> None:
         """Output layer: the signs are the error of the fired bits."""
         geometry = self._geometry
         m.submodules.output_error = output_error = OutputError(
@@ -278,8 +276,17 @@ class Layer(wiring.Component):
         ]
         with m.If(neurons.fired.valid):
             m.d.sync += signs.word_select(neurons.fired.p.group, 2 * geometry.tables).eq(output_error.signs)
+            m.d.comb += counters.decided.eq(output_error.signs)
 
-    def _pass_events(self, m: Module, neurons: Neurons, signs: Signal, fire_ends: Signal, gating: Signal) -> None:
+    def _pass_events(
+        self,
+        m: Module,
+        neurons: Neurons,
+        signs: Signal,
+        fire_ends: Signal,
+        gating: Signal,
+        counters: EventCounters,
+    ) -> None:
         """Hidden layer: fired lines go on as row events, open gates wait as rows that the next layer senses."""
         geometry = self._geometry
         m.submodules.fire_events = fire_events = RowEvents(geometry.columns, geometry.tables)
@@ -302,6 +309,7 @@ class Layer(wiring.Component):
             m.d.sync += gating.eq(0)
         with m.If(self.decided.valid):
             m.d.sync += signs.word_select(self.decided.row, 2).eq(self.decided.sign)
+            m.d.comb += counters.decided[0].eq(self.decided.sign)
 
     def _work(
         self,
@@ -435,19 +443,15 @@ class Layer(wiring.Component):
                 m.d.sync += [self.value.valid.eq(1), self.value.value.eq(port.state)]
 
     def _observe(self, m: Module, crossbar: IntegerCrossbar, neurons: Neurons, carry: Carry | None) -> None:
-        operation, sensed, written = crossbar.port.operation, crossbar.port.sensed, crossbar.port.written
-        accepted = operation.valid & operation.ready
-        trace, counters = self.trace, self.counters
+        sensed, written, trace = crossbar.port.sensed, crossbar.port.written, self.trace
         m.d.comb += [
             trace.fired.valid.eq(neurons.fired.valid & neurons.fired.ready),
             trace.fired.group.eq(neurons.fired.p.group),
             trace.fired.bits.eq(neurons.fired.p.bits),
             trace.written.eq(written),
         ]
-        carrying: Value = Const(0)
         if carry is not None:
-            carrying = carry.busy
-            m.d.comb += [trace.written.valid.eq(written.valid & ~carrying), trace.carried.eq(carry.carried)]
+            m.d.comb += [trace.written.valid.eq(written.valid & ~carry.busy), trace.carried.eq(carry.carried)]
         if not self._first:
             m.d.comb += [
                 self.sign.valid.eq(sensed.valid),
@@ -462,13 +466,28 @@ class Layer(wiring.Component):
                 trace.gate.group.eq(neurons.gates.p.group),
                 trace.gate.bits.eq(neurons.gates.p.bits),
             ]
-        for counter, counted in (
-            (counters.row_events, trace.event.valid & (self.bank == Bank.TRAIN)),
-            (counters.row_reads, accepted & (operation.p.operation == Operation.SENSE)),
-            (counters.row_pulses, accepted & (operation.p.operation == Operation.PULSE) & ~carrying),
-        ):
-            with m.If(counted):
-                m.d.sync += counter.eq(counter + 1)
+
+    def _count(self, m: Module, crossbar: IntegerCrossbar, carry: Carry | None, counters: EventCounters) -> None:
+        operation, event = crossbar.port.operation, self.trace.event.valid
+        accepted = operation.valid & operation.ready
+        carrying: Value = Const(0)
+        if carry is not None:
+            carrying = carry.busy
+            m.d.comb += [
+                counters.full.eq(carry.full),
+                counters.carried.eq(carry.carried.valid),
+                counters.up.eq(carry.up_count),
+                counters.down.eq(carry.down_count),
+            ]
+        m.d.comb += [
+            counters.driven.eq(event & (self.bank == Bank.TRAIN)),
+            counters.passed.eq(event & (self.bank == Bank.INFER)),
+            counters.clear.eq(self.start),
+            counters.backward.eq(self.backward),
+            counters.sensed.eq(accepted & (operation.p.operation == Operation.SENSE)),
+            counters.pulsed.eq(accepted & (operation.p.operation == Operation.PULSE) & ~carrying),
+            self.counters.eq(counters.counters),
+        ]
 
 
 def _sign_of(rows: range) -> data.StructLayout:

@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from amaranth.hdl import Array, Cat, Module, Signal, Value, signed
+from amaranth.hdl import Array, Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..model.config import Config
 from ..model.crossbar import Weights
+from ..model.ledger import Total
 from ..model.lfsr import Bank, Generator, seed
 from ..model.trainer import power_up_weights
+from .counters import COUNTER_BITS, LayerCounters
 from .geometry import Geometry
-from .layer import COUNTER_BITS, Layer, LayerCounters, LayerTrace
+from .layer import Layer, LayerTrace
 from .presentation import NUMBER_BITS, Presentation, Presenter, SampleBeat
 
 
@@ -69,14 +71,22 @@ class Access(data.StructLayout):
 
 
 class Counters(data.StructLayout):
-    """Totals since reset: training samples, those with an error, inference passes, busy cycles, events by layer."""
+    """Totals since reset, wrapping.
+
+    Members
+    -------
+    samples, errors, thinned, carries : 32
+        Training samples, those with an error, of these those with k > 0, and those that a carry follows.
+    passes : 32
+        Of inference.
+    busy_cycles : 32
+    layers : ArrayLayout(LayerCounters, layers)
+    """
 
     def __init__(self, layers: int) -> None:
         super().__init__(
             {
-                "samples": COUNTER_BITS,
-                "errors": COUNTER_BITS,
-                "passes": COUNTER_BITS,
+                **{total.name.lower(): COUNTER_BITS for total in Total},
                 "busy_cycles": COUNTER_BITS,
                 "layers": data.ArrayLayout(LayerCounters(), layers),
             }
@@ -163,7 +173,7 @@ class Trainer(wiring.Component):
         result = Signal(Result(config.sizes[-1]))
         self._vote(m, layers[-1], presenter.presentations.p, result)
         working = self._sequence(m, presenter, layers, result)
-        self._count(m, working, layers)
+        self._count(m, working, presenter.presentations.p, layers)
         self._route_access(m, working, presenter, layers)
         return m
 
@@ -268,11 +278,15 @@ class Trainer(wiring.Component):
             with m.If(carries):
                 m.next = "CARRY"
 
-    def _count(self, m: Module, working: Signal, layers: list[Layer]) -> None:
+    def _count(self, m: Module, working: Signal, presentation: Presentation, layers: list[Layer]) -> None:
         counters = self.counters
+        error = self.sample_done & layers[-1].any_sign
+        carries = presentation.carry if self._config.carry_digits > 1 else Const(0)
         for counter, counted in (
             (counters.samples, self.sample_done),
-            (counters.errors, self.sample_done & layers[-1].any_sign),
+            (counters.errors, error),
+            (counters.thinned, error & (presentation.exponent != 0)),
+            (counters.carries, self.sample_done & carries),
             (counters.passes, layers[-1].release & ~self.training),
             (counters.busy_cycles, working),
         ):

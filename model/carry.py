@@ -13,11 +13,34 @@ Codes = NDArray[np.int64]
 SEARCH, UNDER, OVER = 4, 5, 6
 
 
+class Restored(NamedTuple):
+    """How weights were restored: reads, rows pulsed, and cells moved up and down."""
+
+    reads: int = 0
+    rows: int = 0
+    up: int = 0
+    down: int = 0
+
+
 class Carried(NamedTuple):
-    """Cells that a carry left upward and downward, as indices into the matrix of cells, in the order of work."""
+    """What a carry did in a layer.
+
+    Attributes
+    ----------
+    up, down : ndarray of int64
+        Cells left upward and downward, as indices into the matrix of cells, in the order of work.
+    upper_reads : int
+        Digits read for cells below that were full.
+    rows : int
+        Digits of rows from which any cell was left.
+    restored : Restored
+    """
 
     up: Rows
     down: Rows
+    upper_reads: int
+    rows: int
+    restored: Restored
 
 
 class CarryRule(NamedTuple):
@@ -55,14 +78,19 @@ def carry(crossbar: Crossbar, address: Address, rule: CarryRule) -> Carried:
     """
     up: list[NDArray[np.int64]] = []
     down: list[NDArray[np.int64]] = []
+    restored: list[Restored] = []
+    upper_reads = rows = 0
     for row in range(crossbar.rows):
         for digit in range(rule.digits - 1):
             here = address._replace(read=Read.DIGIT, row=row, digit=digit)
-            rises, falls = _carry_row(crossbar, here, rule)
+            full, rises, falls = _carry_row(crossbar, here, rule, restored)
+            upper_reads += full
+            rows += bool((rises | falls).any())
             first = row * crossbar.columns * rule.digits + digit
             up.append(first + rule.digits * np.flatnonzero(rises))
             down.append(first + rule.digits * np.flatnonzero(falls))
-    return Carried(*(np.concatenate(cells) if cells else np.zeros(0, dtype=np.int64) for cells in (up, down)))
+    left_up, left_down = (np.concatenate([np.zeros(0, dtype=np.int64), *cells]) for cells in (up, down))
+    return Carried(left_up, left_down, upper_reads, rows, Restored(*map(sum, zip(*restored, strict=True))))
 
 
 def split_digits(weights: Weights, digits: int, base: int) -> Cells:
@@ -90,28 +118,31 @@ def join_digits(cells: Cells, digits: int, base: int) -> NDArray[np.int64]:
     return weights
 
 
-def _carry_row(crossbar: Crossbar, address: Address, rule: CarryRule) -> tuple[Bits, Bits]:
-    """Carry one digit of one row; which columns went up, and which down."""
+def _carry_row(
+    crossbar: Crossbar, address: Address, rule: CarryRule, restored: list[Restored]
+) -> tuple[bool, Bits, Bits]:
+    """Carry one digit of one row; whether any cell was full, which columns went up, and which down."""
     full = rule.base * rule.pulses
     up, down = _outside(crossbar, address, address.digit, full)
     if not (up | down).any():
-        return up, down
+        return False, up, down
     upper = address.digit + 1
     at_top, at_bottom = _outside(crossbar, address._replace(comparison=2), upper, rule.digit_max - rule.pulses + 1)
-    up, down = up & ~at_top, down & ~at_bottom
+    rises, falls = up & ~at_top, down & ~at_bottom
+    up, down = rises & ~falls, falls & ~rises
     signs = up.astype(np.int8) - down.astype(np.int8)
     if not signs.any():
-        return up, down
+        return True, up, down
     found = _search(crossbar, address, rule) if rule.verify else None
     rows = np.array([address.row])
     for repetition in range(rule.pulses):
         crossbar.pulse(address._replace(repetition=repetition), rows, signs, upper)
     if found is not None:
-        _restore(crossbar, address, rule, found, signs != 0)
-        return up, down
+        restored.append(_restore(crossbar, address, rule, found, signs != 0))
+        return True, up, down
     for repetition in range(rule.pulses, rule.pulses + full):
         crossbar.pulse(address._replace(repetition=repetition), rows, -signs, address.digit)
-    return up, down
+    return True, up, down
 
 
 def _outside(crossbar: Crossbar, address: Address, digit: int, bound: int) -> tuple[Bits, Bits]:
@@ -133,17 +164,18 @@ def _search(crossbar: Crossbar, address: Address, rule: CarryRule) -> Codes:
     return codes
 
 
-def _restore(crossbar: Crossbar, address: Address, rule: CarryRule, found: Codes, carried: Bits) -> None:
+def _restore(crossbar: Crossbar, address: Address, rule: CarryRule, found: Codes, carried: Bits) -> Restored:
     """Pulse cells until the carried weights are those found again: the emptied cells first, then those below them."""
     rows = np.array([address.row])
     bound = 1 << (rule.search_bits - 1)
-    repetition = 0
+    reads = up = down = repetition = 0
     for digit in range(address.digit, -1, -1):
         slack = rule.base**digit // 2
         while repetition < rule.verify:
             here = address._replace(read=Read.WEIGHT, repetition=repetition)
             lower, upper = (here._replace(comparison=c + 2 * (address.digit - digit)) for c in (UNDER, OVER))
             crossbar.read_forward(lower, rows)
+            reads += 1
             under = ~crossbar.compare(lower, np.maximum(found - slack, -bound))
             over = crossbar.compare(upper, np.minimum(found + 1 + slack, bound - 1))
             signs = (under.astype(np.int8) - over.astype(np.int8)) * carried
@@ -151,3 +183,6 @@ def _restore(crossbar: Crossbar, address: Address, rule: CarryRule, found: Codes
                 break
             crossbar.pulse(here._replace(comparison=address.digit), rows, signs, digit)
             repetition += 1
+            up += int((signs > 0).sum())
+            down += int((signs < 0).sum())
+    return Restored(reads, repetition, up, down)

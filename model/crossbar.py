@@ -55,10 +55,19 @@ class Address(NamedTuple):
 
 
 class Crossbar(Protocol):
-    """What the learning machine may ask of a layer's array; it answers with comparator decisions."""
+    """What the learning machine may ask of a layer's array; it answers with comparator decisions.
+
+    Attributes
+    ----------
+    rows, columns : int
+        Bias row included.
+    exact : bool
+        Whether a pulse is a step; then nothing need be verified.
+    """
 
     rows: int
     columns: int
+    exact: bool
 
     def read_forward(self, address: Address, rows: NDArray[np.int64]) -> None:
         """Hold z_j, the sum over the active `rows`, for every column j.
@@ -99,6 +108,8 @@ class IntegerCrossbar:
     base : int
         Steps of a cell that make one step of the next.
     """
+
+    exact = True
 
     def __init__(self, rows: int, columns: int, digit_max: int, digits: int = 1, base: int = 0) -> None:
         self.rows = rows

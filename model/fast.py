@@ -43,6 +43,8 @@ class KernelTrainer:
     Attributes
     ----------
     samples_trained : int
+    counts : Counts
+        Events since the trainer was made.
     """
 
     def __init__(self, config: Config, kernels: ModuleType, arrays: tuple[Any, ...]) -> None:
@@ -51,6 +53,7 @@ class KernelTrainer:
         self._kernels = kernels
         self._arrays = arrays
         self._machine: Machine = arrays[0]
+        self.counts = self._machine.counts
         self._slots = {
             (layer, *key): int(self._machine.slots[key[1], layer - 1, key[0]])
             for layer in range(1, config.layers + 1)

@@ -7,11 +7,32 @@ holds any such sum, and blocks add up in the type of z, which holds any sum over
 import numpy as np
 from numba import njit
 
+from .ledger import Count, Total
 from .lfsr import Bank, Generator
 from .machine import FIXED_WINDOW, RANDOM_WINDOW, ROWS_AT_A_TIME
 
 INPUT, FIRE, GATE, THIN = (int(generator) for generator in Generator)
 TRAIN, INFER = int(Bank.TRAIN), int(Bank.INFER)
+SAMPLES, ERRORS, THINNED, CARRIES, PASSES = (int(total) for total in Total)
+(
+    ROW_EVENTS,
+    PASS_ROW_EVENTS,
+    BACKWARD_READS,
+    ROW_READS,
+    COLUMN_DRIVES,
+    CELL_READS,
+    ROW_PULSES,
+    RAISED,
+    LOWERED,
+    UPPER_READS,
+    CARRIED_ROWS,
+    CARRIED_UP,
+    CARRIED_DOWN,
+    RESTORING_READS,
+    RESTORED_ROWS,
+    RESTORED_UP,
+    RESTORED_DOWN,
+) = (int(count) for count in Count)
 
 compiled = njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
 
@@ -20,21 +41,30 @@ compiled = njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
 def train(m, s, features, labels, exponent, number):  # type: ignore[no-untyped-def]
     """Train samples in order; `number` samples were trained before."""
     last = len(m.sizes) - 2
+    totals, counts = m.counts.totals, m.counts.layers
     for sample in range(len(features)):
-        forward(m, s, features[sample], TRAIN)
+        driven = forward(m, s, features[sample], TRAIN)
+        count_forward(s, counts, ROW_EVENTS, driven)
         if output_error(m, s, labels[sample]):
+            totals[ERRORS] += 1
+            totals[THINNED] += exponent > 0
             for layer in range(last):
                 open_gates(m, s, layer)
             for layer in range(last - 1, -1, -1):
                 s.signs[layer, :] = 0
             for layer in range(last - 1, -1, -1):
-                if not backward(m, s, layer):
+                driven = backward(m, s, layer)
+                if not driven:
                     break
+                count_backward(counts, layer + 1, s.opened[layer], driven)
             for layer in range(last + 1):
-                update(m, s, layer, exponent)
+                rows, up, down = update(m, s, layer, exponent)
+                count_update(counts, layer, rows, up, down)
         if m.period and (number + sample + 1) % m.period == 0:
+            totals[CARRIES] += 1
             for layer in range(last + 1):
-                carry(m, layer)
+                carry(m, counts, layer)
+    totals[SAMPLES] += len(features)
 
 
 @compiled
@@ -43,9 +73,56 @@ def infer(m, s, features, passes, votes):  # type: ignore[no-untyped-def]
     last = len(m.sizes) - 1
     for sample in range(len(features)):
         for _ in range(passes):
-            forward(m, s, features[sample], INFER)
+            driven = forward(m, s, features[sample], INFER)
+            count_forward(s, m.counts.layers, PASS_ROW_EVENTS, driven)
             for event in range(s.counts[last] - 1):
                 votes[sample, s.events[last, event]] += 1
+    m.counts.totals[PASSES] += passes * len(features)
+
+
+@compiled
+def count_forward(s, counts, kind, driven):  # type: ignore[no-untyped-def]
+    """Count the row events of a forward pass, `driven` of them into layer 0."""
+    counts[0, kind] += driven
+    for layer in range(1, len(counts)):
+        counts[layer, kind] += s.counts[layer]
+
+
+@compiled
+def count_backward(counts, layer, rows, driven):  # type: ignore[no-untyped-def]
+    """Count the backward read of `rows` rows of a layer."""
+    if rows:
+        counts[layer, BACKWARD_READS] += 1
+        counts[layer, ROW_READS] += rows
+        counts[layer, COLUMN_DRIVES] += driven
+        counts[layer, CELL_READS] += rows * driven
+
+
+@compiled
+def count_update(counts, layer, rows, up, down):  # type: ignore[no-untyped-def]
+    """Count `rows` rows pulsed along `up` signs of +1 and `down` of -1."""
+    if up + down:
+        counts[layer, ROW_PULSES] += rows
+        counts[layer, RAISED] += rows * up
+        counts[layer, LOWERED] += rows * down
+
+
+@compiled
+def count_carried(counts, layer, up, down):  # type: ignore[no-untyped-def]
+    """Count the cells that were left of a digit of a row whose upper neighbours were read."""
+    counts[layer, UPPER_READS] += 1
+    counts[layer, CARRIED_ROWS] += up + down > 0
+    counts[layer, CARRIED_UP] += up
+    counts[layer, CARRIED_DOWN] += down
+
+
+@compiled
+def count_restored(counts, layer, up, down):  # type: ignore[no-untyped-def]
+    """Count a read that restores weights, and the cells pulsed for it."""
+    counts[layer, RESTORING_READS] += 1
+    counts[layer, RESTORED_ROWS] += up + down > 0
+    counts[layer, RESTORED_UP] += up
+    counts[layer, RESTORED_DOWN] += down
 
 
 @compiled
@@ -79,16 +156,22 @@ def crossbar(m, matrix, layer):  # type: ignore[no-untyped-def]
 
 @compiled
 def forward(m, s, features, bank):  # type: ignore[no-untyped-def]
-    """Draw the input and fire layer by layer; events[l + 1] are the lines of layer l that fire, and the bias row."""
+    """Draw the input and fire layer by layer; events[l + 1] are the lines of layer l that fire, and the bias row.
+
+    Returns the row events into layer 0, of all patterns.
+    """
     s.z[0, :] = 0
+    driven = 0
     for _ in range(m.draws):
         present(m, s, features, bank)
+        driven += s.counts[0]
         read_forward(s, crossbar(m, m.weights, 0), s.events[0], s.counts[0], s.z[0])
     for layer in range(len(m.sizes) - 1):
         if layer:
             s.z[layer, :] = 0
             read_forward(s, crossbar(m, m.weights, layer), s.events[layer], s.counts[layer], s.z[layer])
         fire(m, s, layer, bank)
+    return driven
 
 
 @compiled
@@ -203,7 +286,7 @@ def open_gates(m, s, layer):  # type: ignore[no-untyped-def]
 
 @compiled
 def backward(m, s, layer):  # type: ignore[no-untyped-def]
-    """Set the signs of a hidden layer to those of the sums that its open columns see; False if nothing was to read."""
+    """Set the signs of a hidden layer to those of the sums that its open columns see; returns the columns driven."""
     weights = crossbar(m, m.weights, layer + 1)
     upper, signs = s.signs[layer + 1], s.signs[layer]
     columns = m.sizes[layer + 2]
@@ -212,7 +295,7 @@ def backward(m, s, layer):  # type: ignore[no-untyped-def]
         s.kept[driven] = column
         driven += upper[column] != 0
     if driven == 0:
-        return False
+        return driven
     sparse = 8 * driven < columns or columns <= 16
     for event in range(s.opened[layer]):
         row = s.open[layer, event]
@@ -223,7 +306,7 @@ def backward(m, s, layer):  # type: ignore[no-untyped-def]
         else:
             total = dot(weights[row], upper, s.z[layer + 1])
         signs[row] = (total > 0) - (total < 0)
-    return True
+    return driven
 
 
 @compiled
@@ -237,24 +320,26 @@ def dot(weights, signs, like):  # type: ignore[no-untyped-def]
 
 @compiled
 def update(m, s, layer, exponent):  # type: ignore[no-untyped-def]
-    """Thin the row events and pulse them along the signs of the layer."""
+    """Thin the row events and pulse them along the signs of the layer; returns the rows, and the signs up and down."""
     events, count = thin(m, s, layer, exponent)
     width = m.widths[layer + 1]
     signs = s.signs[layer]
-    driven = 0
+    up = down = 0
     for column in range(width):
-        driven += signs[column] != 0
-    if driven == 0:
-        return
+        up += signs[column] > 0
+        down += signs[column] < 0
+    if up + down == 0:
+        return count, up, down
     bounds = signs.dtype.type(-m.digit_max), signs.dtype.type(m.digit_max)
     cells = crossbar(m, m.cells[0], layer)
     if m.period == 0:
         for event in range(count):
             pulse(cells[events[event]], signs, bounds)
-        return
+        return count, up, down
     weights = crossbar(m, m.weights, layer)
     for event in range(count):
         pulse_digit(cells[events[event]], weights[events[event]], signs, bounds)
+    return count, up, down
 
 
 @compiled
@@ -295,14 +380,29 @@ def pulse_digit(cells, weights, signs, bounds):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def carry(m, layer):  # type: ignore[no-untyped-def]
+def carry(m, counts, layer):  # type: ignore[no-untyped-def]
     """Carry full cells into their upper neighbours; no weight changes."""
     for digit in range(len(m.cells) - 1):
-        lower = m.cells[digit, m.starts[layer] : m.starts[layer + 1]]
-        upper = m.cells[digit + 1, m.starts[layer] : m.starts[layer + 1]]
-        for cell in range(len(lower)):
-            up = (lower[cell] >= m.base * m.pulses) & (upper[cell] <= m.digit_max - m.pulses)
-            down = (lower[cell] <= -m.base * m.pulses) & (upper[cell] >= m.pulses - m.digit_max)
-            carried = (np.int64(up) - np.int64(down)) * m.pulses
-            upper[cell] += carried
-            lower[cell] -= carried * m.base
+        lower, upper = crossbar(m, m.cells[digit], layer), crossbar(m, m.cells[digit + 1], layer)
+        for row in range(len(lower)):
+            carry_row(m, counts, layer, lower[row], upper[row])
+
+
+@compiled
+def carry_row(m, counts, layer, lower, upper):  # type: ignore[no-untyped-def]
+    """Carry a digit of a row."""
+    full = 0
+    for column in range(len(lower)):
+        full += abs(np.int64(lower[column])) >= m.base * m.pulses
+    if full == 0:
+        return
+    count_up = count_down = 0
+    for column in range(len(lower)):
+        up = (lower[column] >= m.base * m.pulses) & (upper[column] <= m.digit_max - m.pulses)
+        down = (lower[column] <= -m.base * m.pulses) & (upper[column] >= m.pulses - m.digit_max)
+        carried = (np.int64(up) - np.int64(down)) * m.pulses
+        upper[column] += carried
+        lower[column] -= carried * m.base
+        count_up += up
+        count_down += down
+    count_carried(counts, layer, count_up, count_down)

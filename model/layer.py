@@ -84,7 +84,7 @@ class Layer:
             base=config.carry_base,
             digit_max=config.digit_max,
             pulses=config.carry_pulses,
-            verify=config.carry_verify,
+            verify=0 if self.crossbar.exact else config.carry_verify,
             search_bits=config.search_bits,
         )
         return carry(self.crossbar, address, rule)

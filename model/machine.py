@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .config import Config, Gate
+from .ledger import Counts
 from .lfsr import LINES_PER_WORD, Bank, Generator, words_of_nibbles
 
 PADDING = 32
@@ -40,6 +41,7 @@ class Machine(NamedTuple):
     slots : ndarray of int64, shape (banks, layers, generators)
         Where the state of a generator is in `states`.
     states : ndarray of uint32
+    counts : Counts
     gate, draws, weight_max, digit_max, base, pulses, period : int
         Kind of gate; fields of the configuration.
     """
@@ -55,6 +57,7 @@ class Machine(NamedTuple):
     jumps: Array
     slots: Array
     states: Array
+    counts: Counts
     gate: int
     draws: int
     weight_max: int
@@ -124,6 +127,7 @@ def make_machine(config: Config) -> Machine:
         jumps=np.array([[words[..., count - 1] for count in _word_counts(config, layer)] for layer in layers]),
         slots=slots.reshape(len(Bank), config.layers, len(Generator)),
         states=np.zeros(len(slots), dtype=np.uint32),
+        counts=Counts.none(config.layers),
         gate=GATES[config.gate],
         draws=config.input_draws,
         weight_max=config.weight_max,

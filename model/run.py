@@ -20,6 +20,7 @@ from .errors import ConfigError, RunError
 from .fast import KernelTrainer, make_trainer
 from .files import write_whole
 from .interruption import Interruption
+from .ledger import Total, ledger
 from .run_state import DataRecord, EpochRecord, FinalFigures, RunState, is_recorded
 from .schedule import exponent, sample_order
 from .trace import weights_sha256
@@ -75,6 +76,7 @@ class Run:
         self.figures: FinalFigures | None = None
         self._machine_seconds = 0.0
         self._baseline_seconds = 0.0
+        self._evaluated = self.trainer.counts.copy()
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], config: Config, dataset: Dataset, source: str) -> Self:
@@ -204,6 +206,7 @@ class Run:
                 self._finish(dataset, interruption)
             except KeyboardInterrupt:
                 with interruption.held():
+                    self.trainer.counts.load_inference(self._evaluated)
                     self.save()
                 raise
 
@@ -228,6 +231,7 @@ class Run:
             baseline=self.baseline.state(),
             epoch=self.epoch,
             samples_done=self.samples_done,
+            counts=self.trainer.counts.copy(),
             history=tuple(self.history),
             machine_seconds=self._machine_seconds,
             baseline_seconds=self._baseline_seconds,
@@ -262,8 +266,15 @@ class Run:
             **asdict(self.figures),
             "samples_per_second": self.samples_trained / self._machine_seconds,
             "baseline_samples_per_second": self.samples_trained / self._baseline_seconds,
+            "ledger": self.ledger(),
             "history": [asdict(record) for record in self.history],
         }
+
+    def ledger(self) -> dict[str, Any]:
+        """What was counted (section 15 of the specification): the machine's totals, and events by layer and phase."""
+        counts = self.trainer.counts
+        totals = {total.name.lower(): int(counts.totals[total]) for total in Total}
+        return totals | {"events": [events.to_dict() for events in ledger(self.config, counts)]}
 
     def write_report(self) -> None:
         """Write ``report.json``.
@@ -289,6 +300,7 @@ class Run:
         with interruption.held():
             self.history += records
             self.epoch, self.samples_done = self.epoch + 1, 0
+            self._evaluated = self.trainer.counts.copy()
             self.save()
         progress(self)
 
@@ -321,6 +333,7 @@ class Run:
         )
         with interruption.held():
             self.figures = figures
+            self._evaluated = self.trainer.counts.copy()
             self.write_report()
             self.save()
 
@@ -358,6 +371,8 @@ class Run:
         self.epoch, self.samples_done = state.epoch, state.samples_done
         self.history = list(state.history)
         self.figures = state.figures
+        self.trainer.counts.load(state.counts)
+        self._evaluated = state.counts.copy()
         self._machine_seconds = state.machine_seconds
         self._baseline_seconds = state.baseline_seconds
 

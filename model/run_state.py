@@ -16,6 +16,7 @@ from .config import Config
 from .crossbar import Weights
 from .data import Dataset
 from .errors import RunError, StochastorError
+from .ledger import Counts
 
 FORMAT = 1
 MOST_RECORDS = 50
@@ -113,6 +114,9 @@ class RunState:
         State of the float baseline.
     epoch, samples_done : int
         The position: epochs finished, and samples done in the one under way.
+    counts : Counts
+        Events of training and of the evaluations in `history`; from zero where a state of before there were any is gone
+        on with.
     history : tuple of EpochRecord
         One for every epoch finished, in long runs for evenly spaced ones (`is_recorded`).
     machine_seconds, baseline_seconds : float
@@ -129,6 +133,7 @@ class RunState:
     baseline: dict[str, NDArray[Any]]
     epoch: int
     samples_done: int
+    counts: Counts
     history: tuple[EpochRecord, ...]
     machine_seconds: float
     baseline_seconds: float
@@ -152,6 +157,7 @@ class RunState:
             "data": asdict(self.data),
             "epoch": self.epoch,
             "samples_done": self.samples_done,
+            "counts": self.counts.to_dict(),
             "history": [asdict(record) for record in self.history],
             "machine_seconds": self.machine_seconds,
             "baseline_seconds": self.baseline_seconds,
@@ -193,6 +199,7 @@ class RunState:
             array=_with_prefix(arrays, _ARRAY),
             epoch=record["epoch"],
             samples_done=record["samples_done"],
+            counts=Counts.from_dict(record["counts"]) if "counts" in record else Counts.none(config.layers),
             history=tuple(EpochRecord(**entry) for entry in record["history"]),
             machine_seconds=record["machine_seconds"],
             baseline_seconds=record["baseline_seconds"],
@@ -207,6 +214,8 @@ class RunState:
         recorded = [epoch for epoch in range(1, self.epoch + 1) if is_recorded(epoch, self.config.epochs)]
         if not 0 <= self.epoch <= self.config.epochs or [record.epoch for record in self.history] != recorded:
             raise ValueError(f"{len(self.history)} epochs recorded at epoch {self.epoch} of {self.config.epochs}")
+        if len(self.counts.layers) != self.config.layers:
+            raise ValueError(f"events of {len(self.counts.layers)} layers counted")
         if not 0 <= self.samples_done <= self.data.train_samples:
             raise ValueError(f"{self.samples_done} of {self.data.train_samples} samples done")
 

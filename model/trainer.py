@@ -10,6 +10,7 @@ from .config import Config
 from .crossbar import Address, Cells, Crossbar, IntegerCrossbar, initial_weights
 from .errors import DataError, RunError
 from .layer import Layer, generator_keys, row_events
+from .ledger import Counts
 from .lfsr import Bank
 from .trace import Bits, LayerTrace, Rows, Signs, Trace
 
@@ -18,7 +19,7 @@ MAX_PASSES = 255
 Features = NDArray[np.uint8]
 Votes = NDArray[np.int64]
 CrossbarFactory = Callable[[Config, int], Crossbar]
-NOTHING_CARRIED = Carried(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+NOTHING_CARRIED = np.zeros(0, dtype=np.int64)
 
 
 class Trainer:
@@ -30,11 +31,18 @@ class Trainer:
         The machine.
     crossbar : callable
         Called with the configuration and the number of each layer, 1 to L; returns its array.
+
+    Attributes
+    ----------
+    samples_trained : int
+    counts : Counts
+        Events since the trainer was made.
     """
 
     def __init__(self, config: Config, crossbar: CrossbarFactory = IntegerCrossbar.of) -> None:
         self.config = config
         self.samples_trained = 0
+        self.counts = Counts.none(config.layers)
         self._layers = [Layer(config, layer, crossbar(config, layer)) for layer in range(1, config.layers + 1)]
         self.load(power_up_weights(config))
 
@@ -62,6 +70,7 @@ class Trainer:
         gates, signs = self._backward(error)
         pulsed = self._update(rows, signs, exponent)
         carried = self._carry()
+        cells_carried = [(c.up, c.down) for c in carried] or [(NOTHING_CARRIED, NOTHING_CARRIED) for _ in rows]
         sensed = [_sensed(g, upper) for g, upper in zip(gates, [*signs[1:], None], strict=True)]
         trace = Trace(
             number=self.samples_trained,
@@ -75,12 +84,15 @@ class Trainer:
                     sensed=s,
                     signs=d,
                     pulsed=p,
-                    carried_up=c.up,
-                    carried_down=c.down,
+                    carried_up=up,
+                    carried_down=down,
                 )
-                for patterns, f, g, s, d, p, c in zip(rows, fired, gates, sensed, signs, pulsed, carried, strict=True)
+                for patterns, f, g, s, d, p, (up, down) in zip(
+                    rows, fired, gates, sensed, signs, pulsed, cells_carried, strict=True
+                )
             ),
         )
+        self.counts.add_sample(trace, carried)
         self.samples_trained += 1
         return trace
 
@@ -128,7 +140,9 @@ class Trainer:
         votes = np.zeros((len(features), self.config.sizes[-1]), dtype=np.int64)
         for index, sample in enumerate(features):
             for presentation in range(passes):
-                votes[index] += self._forward(sample, index * passes + presentation, Bank.INFER)[1][-1]
+                rows, fired = self._forward(sample, index * passes + presentation, Bank.INFER)
+                self.counts.add_pass(rows)
+                votes[index] += fired[-1]
         return votes
 
     def weights(self) -> list[Cells]:
@@ -202,8 +216,9 @@ class Trainer:
         ]
 
     def _carry(self) -> list[Carried]:
+        """What each layer carried; empty without a carry."""
         if not self.config.carries_after(self.samples_trained):
-            return [NOTHING_CARRIED for _ in self._layers]
+            return []
         return [layer.carry(self._address(layer)) for layer in self._layers]
 
     def _address(self, layer: Layer) -> Address:

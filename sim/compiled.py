@@ -29,10 +29,10 @@ from ..model.trainer import (
     check_weights,
 )
 from .cache import cached
-from .observation import Observed, Observer
+from .observation import Observed, Observer, read_counters
 from .stimulus import inference_beats, training_beats
 from .tools import require, run_tool, verilator, verilator_root
-from .words import pack, unpack, unpack_array, word_count
+from .words import pack, unpack_array, word_count
 
 VERILATOR_OPTIONS = (
     "--cc",
@@ -108,12 +108,7 @@ class CompiledTrainer:
         layout = Counters(self.config.layers)
         words = np.zeros((1, word_count(layout.size)), dtype=np.uint32)
         self._library.machine_counters(self._machine, _pointer(words))
-        counters: dict[str, int | list[int]] = {
-            name: int(unpack(layout, name, words)[0]) for name in ("samples", "errors", "passes", "busy_cycles")
-        }
-        for name in ("row_events", "row_reads", "row_pulses"):
-            counters[name] = [int(unpack(layout, f"layers.{i}.{name}", words)[0]) for i in range(self.config.layers)]
-        return counters
+        return read_counters(self.config, words)
 
     def train_sample(self, features: NDArray[np.uint8], label: int, exponent: int = 0) -> Trace:
         """Train one sample; as the golden model does."""

@@ -9,10 +9,10 @@ import numpy as np
 from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
-from ..hdl.trainer import Result, Trainer
+from ..hdl.trainer import Counters, Result, Trainer
 from ..model.config import Config
 from ..model.crossbar import Weights
-from .observation import Observed, Observer
+from .observation import Observed, Observer, read_counters
 from .stimulus import training_beats
 from .words import from_int, to_int, unpack_array, word_count
 
@@ -29,11 +29,14 @@ class Session:
         Votes of the result stream.
     busy_cycles : list of int
         Busy cycles of each sample.
+    counters : dict
+        The hardware's counters at the end, by name; those of layers as lists.
     """
 
     observed: list[Observed]
     outputs: NDArray[np.int64]
     busy_cycles: list[int]
+    counters: dict[str, int | list[int]]
 
 
 def interpret(
@@ -75,6 +78,7 @@ def interpret(
     observed: list[Observed] = []
     outputs: list[int] = []
     busy_cycles: list[int] = []
+    counters: list[int] = []
 
     async def feed(ctx: Any) -> None:
         for beat in beats:
@@ -114,6 +118,8 @@ def interpret(
             cycles.clear()
             if len(observed) == len(labels):
                 break
+        await ctx.tick()
+        counters.append(ctx.get(hardware.counters.as_value()))
 
     simulator = Simulator(hardware)
     simulator.add_clock(1e-6)
@@ -122,4 +128,9 @@ def interpret(
     simulator.add_testbench(observe)
     simulator.run()
     layout = Result(config.sizes[-1])
-    return Session(observed, unpack_array(layout, "votes", from_int(outputs, word_count(layout.size))), busy_cycles)
+    return Session(
+        observed,
+        unpack_array(layout, "votes", from_int(outputs, word_count(layout.size))),
+        busy_cycles,
+        read_counters(config, from_int(counters, word_count(Counters(config.layers).size))),
+    )

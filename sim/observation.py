@@ -6,8 +6,10 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ..hdl.counters import LayerCounters
 from ..hdl.geometry import Geometry
 from ..hdl.layer import LayerTrace as LayerTraceLayout
+from ..hdl.trainer import Counters
 from ..model.config import Config
 from ..model.trace import Bits, LayerTrace, Trace
 from .words import Words, unpack, unpack_array
@@ -120,3 +122,15 @@ def _written(geometry: Geometry, layout: LayerTraceLayout, words: Words) -> tupl
         return np.concatenate(by_fold), np.zeros((0, geometry.columns), dtype=np.int64)
     matrix = np.concatenate([weights[folds == fold] for fold in range(geometry.folds)], axis=1)
     return by_fold[0], matrix[:, : geometry.columns]
+
+
+def read_counters(config: Config, words: Words) -> dict[str, int | list[int]]:
+    """The hardware's counters by name, those of layers as lists, from its port, shape (1, words)."""
+    layout = Counters(config.layers)
+    names = [str(name) for name, _ in layout if name != "layers"]
+    counters: dict[str, int | list[int]] = {name: int(unpack(layout, name, words)[0]) for name in names}
+    for name, _ in LayerCounters():
+        counters[str(name)] = [
+            int(unpack(layout, f"layers.{index}.{name}", words)[0]) for index in range(config.layers)
+        ]
+    return counters

@@ -48,6 +48,8 @@ class AnalogCrossbar:
         If the devices cannot hold the cells, or sums would not fit 64 bits.
     """
 
+    exact = False
+
     def __init__(self, config: Config, layer: int, array: ArrayConfig) -> None:
         check_memory(config, array, [layer])
         self.rows, self.columns = config.rows(layer), config.columns(layer)

@@ -9,11 +9,23 @@ import numpy as np
 from ...model.carry import OVER, SEARCH, UNDER
 from ...model.crossbar import Read
 from ...model.kernels import (
+    CARRIES,
+    ERRORS,
     FIRE,
     GATE,
     INFER,
+    PASS_ROW_EVENTS,
+    PASSES,
+    ROW_EVENTS,
+    SAMPLES,
+    THINNED,
     TRAIN,
     compiled,
+    count_backward,
+    count_carried,
+    count_forward,
+    count_restored,
+    count_update,
     crossbar,
     draw,
     output_error,
@@ -41,22 +53,31 @@ W0, W1 = np.uint64(WEYL[0]), np.uint64(WEYL[1])
 def train(m, s, a, t, features, labels, exponent, number):  # type: ignore[no-untyped-def]
     """Train samples in order; `number` samples were trained before."""
     last = len(m.sizes) - 2
+    totals, counts = m.counts.totals, m.counts.layers
     for sample in range(len(features)):
         trained = number + sample
-        forward(m, s, a, t, features[sample], TRAIN, trained)
+        driven = forward(m, s, a, t, features[sample], TRAIN, trained)
+        count_forward(s, counts, ROW_EVENTS, driven)
         if output_error(m, s, labels[sample]):
+            totals[ERRORS] += 1
+            totals[THINNED] += exponent > 0
             for layer in range(last):
                 open_gates(m, s, a, t, layer, trained)
             for layer in range(last):
                 s.signs[layer, :] = 0
             for layer in range(last - 1, -1, -1):
-                if not backward(m, s, a, t, layer, trained):
+                driven = backward(m, s, a, t, layer, trained)
+                if not driven:
                     break
+                count_backward(counts, layer + 1, s.opened[layer], driven)
             for layer in range(last + 1):
-                update(m, s, a, t, layer, exponent, trained)
+                rows, up, down = update(m, s, a, t, layer, exponent, trained)
+                count_update(counts, layer, rows, up, down)
         if m.period and (trained + 1) % m.period == 0:
+            totals[CARRIES] += 1
             for layer in range(last + 1):
                 carry(m, s, a, t, layer, trained)
+    totals[SAMPLES] += len(features)
 
 
 @compiled
@@ -65,9 +86,11 @@ def infer(m, s, a, t, features, passes, votes):  # type: ignore[no-untyped-def]
     last = len(m.sizes) - 1
     for sample in range(len(features)):
         for presentation in range(passes):
-            forward(m, s, a, t, features[sample], INFER, sample * passes + presentation)
+            driven = forward(m, s, a, t, features[sample], INFER, sample * passes + presentation)
+            count_forward(s, m.counts.layers, PASS_ROW_EVENTS, driven)
             for event in range(s.counts[last] - 1):
                 votes[sample, s.events[last, event]] += 1
+    m.counts.totals[PASSES] += passes * len(features)
 
 
 @compiled
@@ -146,11 +169,13 @@ def read_noise(a, variance, x):  # type: ignore[no-untyped-def]
 
 @compiled
 def forward(m, s, a, t, features, bank, sample):  # type: ignore[no-untyped-def]
-    """Draw the input and fire layer by layer."""
+    """Draw the input and fire layer by layer; returns the row events into layer 0, of all patterns."""
     s.z[0, :] = 0
     t.variance[:] = 0
+    driven = 0
     for _ in range(m.draws):
         present(m, s, features, bank)
+        driven += s.counts[0]
         read(m, s, a, t, 0)
     for layer in range(len(m.sizes) - 1):
         if layer:
@@ -159,6 +184,7 @@ def forward(m, s, a, t, features, bank, sample):  # type: ignore[no-untyped-def]
             read(m, s, a, t, layer)
         hold(m, s, a, t, layer, bank == TRAIN, sample)
         fire(m, s, a, t, layer, bank, sample)
+    return driven
 
 
 @compiled
@@ -241,11 +267,11 @@ def list_driven(signs, columns, driven):  # type: ignore[no-untyped-def]
 
 @compiled
 def backward(m, s, a, t, layer, sample):  # type: ignore[no-untyped-def]
-    """Set the signs of a hidden layer to those of the sums that its open columns see; False if nothing was to read."""
+    """Set the signs of a hidden layer to those of the sums that its open columns see; returns the columns driven."""
     upper, opened = s.signs[layer + 1], s.opened[layer]
     driven = list_driven(upper, m.sizes[layer + 2], t.driven)
     if driven == 0:
-        return False
+        return driven
     weights = crossbar(m, m.weights, layer + 1)
     for event in range(opened):
         row, total = s.open[layer, event], np.int64(0)
@@ -261,7 +287,7 @@ def backward(m, s, a, t, layer, sample):  # type: ignore[no-untyped-def]
                 variance += squares[row, t.driven[index]]
             t.sum[event] += read_noise(a, variance, of_row(t, event, row))
     decide_signs(s, a, t, layer, sample)
-    return True
+    return driven
 
 
 @compiled
@@ -297,13 +323,16 @@ def of_row(t, event, row):  # type: ignore[no-untyped-def]
 
 @compiled
 def update(m, s, a, t, layer, exponent, sample):  # type: ignore[no-untyped-def]
-    """Thin the row events and pulse them along the signs of the layer."""
+    """Thin the row events and pulse them along the signs of the layer; returns the rows, and the signs up and down."""
     events, count = thin(m, s, layer, exponent)
     driven = list_driven(s.signs[layer], m.sizes[layer + 1], t.driven)
-    if driven == 0:
-        return
-    for event in range(count):
-        pulse(m, a, t, layer, events[event], 0, s.signs[layer], driven, sample, detail(0, 0, 1, FORWARD, 0))
+    up = 0
+    for index in range(driven):
+        up += s.signs[layer, t.driven[index]] > 0
+    if driven:
+        for event in range(count):
+            pulse(m, a, t, layer, events[event], 0, s.signs[layer], driven, sample, detail(0, 0, 1, FORWARD, 0))
+    return count, up, driven - up
 
 
 @compiled
@@ -440,11 +469,15 @@ def outside(m, a, t, layer, row, digit, sensed, comparison, sample):  # type: ig
 @compiled
 def carry_up(m, a, t, layer, row, digit, sample):  # type: ignore[no-untyped-def]
     """Move the full cells of a row into their upper neighbours where these have room."""
-    if not outside(m, a, t, layer, row, digit, digit + 1, 2, sample):
-        return
-    columns = m.sizes[layer + 1]
+    outside(m, a, t, layer, row, digit, digit + 1, 2, sample)
+    columns, up, down = m.sizes[layer + 1], 0, 0
     for column in range(columns):
         t.carried[column] = np.int64(t.up[column]) - np.int64(t.down[column])
+        up += t.carried[column] > 0
+        down += t.carried[column] < 0
+    count_carried(m.counts.layers, layer, up, down)
+    if up + down == 0:
+        return
     driven = list_driven(t.carried, columns, t.driven)
     if a.verify:
         search(m, a, t, layer, row, digit, sample)
@@ -470,7 +503,7 @@ def search(m, a, t, layer, row, digit, sample):  # type: ignore[no-untyped-def]
         compare_noise(m, a, t, layer, row, sample, detail(SEARCH, digit, 1, WEIGHT, number), t.error[1])
         place = 1 << (a.search_bits - 1 - number)
         for column in range(columns):
-            if t.up[column] or t.down[column]:
+            if t.up[column] != t.down[column]:
                 tried = t.codes[column] + place
                 if t.sum[column] + t.error[1, column] > reference(a, tried):
                     t.codes[column] = tried
@@ -481,7 +514,11 @@ def restore(m, a, t, layer, row, digit, sample):  # type: ignore[no-untyped-def]
     """Pulse cells until the weights are those found again: those of `digit` first, then those below."""
     given = 0
     for moved in range(digit, -1, -1):
-        while given < a.verify and off_codes(m, a, t, layer, row, digit, moved, given, sample):
+        while given < a.verify:
+            up, down = off_codes(m, a, t, layer, row, digit, moved, given, sample)
+            count_restored(m.counts.layers, layer, up, down)
+            if up + down == 0:
+                break
             driven = list_driven(t.carried, m.sizes[layer + 1], t.driven)
             c2 = detail(digit, moved, 1, WEIGHT, given)
             pulse(m, a, t, layer, row, moved, t.carried, driven, sample, c2)
@@ -490,24 +527,25 @@ def restore(m, a, t, layer, row, digit, sample):  # type: ignore[no-untyped-def]
 
 @compiled
 def off_codes(m, a, t, layer, row, digit, moved, given, sample):  # type: ignore[no-untyped-def]
-    """Set `carried` to where the weights that carry are off by more than half a step of `moved`; whether any is."""
+    """Set `carried` to where the weights that carry are off by half a step of `moved`; how many go up and down."""
     columns, bound, slack = m.sizes[layer + 1], 1 << (a.search_bits - 1), a.places[moved] >> 1
     below = 2 * (digit - moved)
     under, over = detail(UNDER + below, digit, 1, WEIGHT, given), detail(OVER + below, digit, 1, WEIGHT, given)
     read_weights(m, a, t, layer, row, sample, under)
     compare_noise(m, a, t, layer, row, sample, under, t.error[1])
     compare_noise(m, a, t, layer, row, sample, over, t.error[2])
-    found = False
+    ups, downs = 0, 0
     for column in range(columns):
         t.carried[column] = 0
-        if t.up[column] or t.down[column]:
+        if t.up[column] != t.down[column]:
             lower = reference(a, max(t.codes[column] - slack, -bound))
             upper = reference(a, min(t.codes[column] + 1 + slack, bound - 1))
             is_under = t.sum[column] + t.error[1, column] <= lower
             is_over = t.sum[column] + t.error[2, column] > upper
             t.carried[column] = np.int64(is_under) - np.int64(is_over)
-            found |= t.carried[column] != 0
-    return found
+            ups += t.carried[column] > 0
+            downs += t.carried[column] < 0
+    return ups, downs
 
 
 @compiled

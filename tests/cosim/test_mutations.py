@@ -3,14 +3,16 @@
 import inspect
 import re
 import textwrap
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
-from stochastor.hdl import carry, crossbar, error, layer, lfsr, neuron, pulse, read, samplers, trainer
+from stochastor.hdl import carry, counters, crossbar, error, layer, lfsr, neuron, pulse, read, samplers, trainer
 from stochastor.model.config import Config, Gate
+from stochastor.model.trainer import Trainer as Model
 from stochastor.model.trainer import power_up_weights
-from stochastor.sim.interpreted import interpret
+from stochastor.sim.interpreted import Session, interpret
 from stochastor.sim.scoreboard import Difference, Scoreboard
 
 SMALL = Config(sizes=(9, 5, 3), scale=3)
@@ -51,6 +53,18 @@ MUTATIONS = [
     (samplers.Draws, "elaborate", "last_words, words", "words, words", Config(sizes=(9, 9, 3), tables=8), "fired"),
 ]
 
+# Class, method, the code as it is, the code as it is not, machine, counters that must differ.
+MISCOUNTS = [
+    (counters.EventCounters, "elaborate", "counter + amount", "counter + amount + 1", SMALL, {"row_events", "raised"}),
+    (counters.EventCounters, "elaborate", "sign == 1 for", "sign != 0 for", SMALL, {"raised"}),
+    (counters.EventCounters, "elaborate", "first.eq(0)", "first.eq(1)", SMALL, {"backward_reads", "column_drives"}),
+    (counters.EventCounters, "elaborate", "[positive.eq(0), negative.eq(0)]", "positive.eq(0)", SMALL, {"lowered"}),
+    (layer.Layer, "_count", " & ~carrying", "", CARRY, {"row_pulses"}),
+    (carry.Carry, "elaborate", "self.full.eq(1)", "self.full.eq(0)", CARRY, {"upper_reads"}),
+    (carry.Carry, "_compare", "count.eq(0)", "count.eq(1)", CARRY, {"carried_up", "carried_down"}),
+    (trainer.Trainer, "_count", "exponent != 0", "exponent == 0", SMALL, {"thinned"}),
+]
+
 
 def mutate(patch: pytest.MonkeyPatch, owner: type, method: str, code: str, other: str) -> None:
     """Replace `code`, which must occur once, in the source of a method."""
@@ -62,7 +76,8 @@ def mutate(patch: pytest.MonkeyPatch, owner: type, method: str, code: str, other
     patch.setattr(owner, method, namespace[method])
 
 
-def first_difference(config: Config, samples: int = 24) -> Difference | None:
+def session_of(config: Config, samples: int = 24) -> tuple[Session, np.ndarray, list[np.ndarray]]:
+    """A session on the hardware, its features and its power-up cells."""
     rng = np.random.default_rng(3)
     weights = [
         rng.integers(-config.digit_max, config.digit_max + 1, matrix.shape, dtype=np.int32)
@@ -73,7 +88,11 @@ def first_difference(config: Config, samples: int = 24) -> Difference | None:
     features = rng.integers(0, 256, (samples, config.sizes[0]), dtype=np.uint8)
     labels = rng.integers(0, config.sizes[-1], samples).tolist()
     exponents = [index % 3 for index in range(samples)]
-    session = interpret(config, features, labels, exponents, weights=weights)
+    return interpret(config, features, labels, exponents, weights=weights), features, weights
+
+
+def first_difference(config: Config) -> Difference | None:
+    session, features, weights = session_of(config)
     scoreboard = Scoreboard(config, weights)
     checks = (scoreboard.check(sample, seen) for sample, seen in zip(features, session.observed, strict=True))
     return next((difference for difference in checks if difference is not None), None)
@@ -103,3 +122,31 @@ def test_one_wrong_tap_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     difference = first_difference(SMALL)
     assert difference is not None
     assert (difference.sample, difference.layer, difference.stage) == (0, 1, "rows")
+
+
+def miscounted(config: Config) -> set[str]:
+    """Counters that differ from the model's."""
+    session, features, weights = session_of(config, samples=12)
+    model = Model(config)
+    model.load(weights)
+    for sample, seen in zip(features, session.observed, strict=True):
+        model.train_sample(sample, seen.trace.label, seen.trace.exponent)
+    return {name for name, count in model.counts.to_dict().items() if session.counters[name] != count}
+
+
+@cache
+def miscounted_as_it_is(config: Config) -> set[str]:
+    return miscounted(config)
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "code", "other", "config", "names"),
+    MISCOUNTS,
+    ids=[f"{owner.__name__}: {other}" for owner, _, _, other, _, _ in MISCOUNTS],
+)
+def test_one_wrong_line_of_the_counters_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, owner: type, method: str, code: str, other: str, config: Config, names: set[str]
+) -> None:
+    assert miscounted_as_it_is(config) == set()
+    mutate(monkeypatch, owner, method, code, other)
+    assert names <= miscounted(config)

@@ -74,6 +74,18 @@ def assert_agrees(
         assert difference is None, str(difference)
 
 
+def assert_counts_agree(
+    config: Config, session: Session, features: np.ndarray, weights: list[np.ndarray] | None = None
+) -> None:
+    model = Trainer(config)
+    if weights is not None:
+        model.load(weights)
+    for sample, observed in zip(features, session.observed, strict=True):
+        model.train_sample(sample, observed.trace.label, observed.trace.exponent)
+    busy_cycles = {"busy_cycles": sum(session.busy_cycles)}
+    assert session.counters == model.counts.to_dict() | busy_cycles
+
+
 @settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(config=configs, stalls=st.sampled_from([0.0, 0.3]))
 @example(config=Config(sizes=(5, 3, 2)), stalls=0.3)
@@ -83,6 +95,7 @@ def assert_agrees(
 def test_every_machine_computes_the_bits_of_the_model(config: Config, stalls: float) -> None:
     session, features = train(config, EXPONENTS, stalls)
     assert_agrees(config, session, features)
+    assert_counts_agree(config, session, features)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, database=None)
@@ -99,6 +112,7 @@ def test_every_machine_with_carry_computes_the_bits_of_the_model(config: Config,
     weights = near_bounds(config)
     session, features = train(config, EXPONENTS, stalls, weights)
     assert_agrees(config, session, features, weights)
+    assert_counts_agree(config, session, features, weights)
 
 
 def test_carries_go_both_ways_and_stop_at_bounds() -> None:

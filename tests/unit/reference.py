@@ -1,5 +1,6 @@
 """A second golden model, written from docs/specification.md alone: whole numbers and loops, slow and obvious."""
 
+from collections import Counter
 from functools import cache
 from math import isqrt
 
@@ -26,6 +27,7 @@ class Lfsr:
 
     def __init__(self, state):
         self.state = state
+        self.words = 0
 
     def shift(self):
         odd = self.state % 2
@@ -38,6 +40,7 @@ class Lfsr:
         drawn = []
         for line in range(count):
             if line % 4 == 0:
+                self.words += 1
                 for _ in range(32):
                     self.shift()
             drawn.append(self.state // 256 ** (line % 4) % 256)
@@ -86,14 +89,15 @@ def sample_order(seed, epoch, samples):
 
 
 class Machine:
-    """Sections 6 to 8: the whole machine; list index l - 1 is layer l."""
+    """Sections 6 to 8: the whole machine; list index l - 1 is layer l. Section 15: `events` counts as it goes."""
 
     def __init__(self, config):
         self.seed, self.sizes, self.gate, self.scale = config.seed, config.sizes, str(config.gate), config.scale
         self.draws, self.samples = config.input_draws, 0
         self.digits, self.base, self.period = config.carry_digits, config.carry_base, config.carry_period
-        self.pulses = config.carry_pulses
+        self.pulses, self.pulses_per_step = config.carry_pulses, config.pulses_per_step
         self.layers = len(self.sizes) - 1
+        self.events = Counter()
         self.digit_max = 2 ** (config.weight_bits - 1) - 1
         scales = [self.scale * self.draws] + [self.scale] * (self.layers - 1)
         self.thresholds = [fire_table(scale) for scale in scales]
@@ -144,6 +148,14 @@ class Machine:
             value = value * self.base + cell
         return value
 
+    def ledger(self):
+        """Section 15: events by layer and phase; what did not happen is left out."""
+        table = {}
+        for (layer, phase, kind), number in self.events.items():
+            if number:
+                table.setdefault((layer, phase), {})[kind] = number
+        return table
+
     def states(self):
         """States of the training generators, by layer and generator number."""
         return [lfsr.state for (_, _, bank), lfsr in self.generators.items() if bank == TRAINING]
@@ -160,10 +172,17 @@ class Machine:
                 gates[layer - 1] = self._gates(layer, sums[layer - 1])
             for layer in range(self.layers - 1, 0, -1):
                 if any(signs[layer]):
+                    if any(gates[layer - 1]):
+                        self._count(layer + 1, "backward", references=2)
+                        self._count(layer + 1, "backward", column_drives=sum(abs(d) for d in signs[layer]))
                     for row in range(self.sizes[layer]):
                         if gates[layer - 1][row]:
                             sensed[layer - 1].append(row)
-                            s = sum(self.weight(layer + 1, row, k) * d for k, d in enumerate(signs[layer]))
+                            s = 0
+                            for column, d in enumerate(signs[layer]):
+                                s += self.weight(layer + 1, row, column) * d
+                                self._count(layer + 1, "backward", cells_read=self.digits if d else 0)
+                            self._count(layer + 1, "backward", rows_sensed=1, comparisons=2)
                             signs[layer - 1][row] = 0 if s == 0 else s // abs(s)
             for layer in range(1, self.layers + 1):
                 pulsed[layer - 1] = self._update(layer, rows[layer - 1][-1], signs[layer - 1], k)
@@ -203,14 +222,21 @@ class Machine:
         for layer in range(1, self.layers + 1):
             columns = range(self.sizes[layer])
             rows.append([[row for row, bit in enumerate([*pattern, 1]) if bit] for pattern in patterns])
+            phase = "forward" if bank == TRAINING else "inference"
+            for pattern in rows[-1]:
+                for _ in pattern:
+                    self._count(layer, phase, row_events=1, cells_read=len(columns) * self.digits)
             sums.append([sum(self.weight(layer, row, j) for events in rows[-1] for row in events) for j in columns])
             drawn = self._draw(FIRE, bank, layer, len(columns))
+            self._count(layer, phase, comparisons=len(columns), references=len(columns))
             patterns = [[1 if sums[-1][j] > self.thresholds[layer - 1][drawn[j]] else 0 for j in columns]]
             fired.append(patterns[0])
         return rows, sums, fired
 
     def _gates(self, layer, sums):
         columns, thresholds, windows = range(self.sizes[layer]), self.thresholds[layer - 1], self.windows[layer - 1]
+        own = 0 if self.gate == "fixed_window" else 2
+        self._count(layer, "gate", comparisons=2 * len(columns), references=own * len(columns) or 2)
         if self.gate == "fixed_window":
             return [1 if abs(sums[j]) < windows[0] else 0 for j in columns]
         first = self._draw(GATE, TRAINING, layer, len(columns))
@@ -226,7 +252,9 @@ class Machine:
         if not any(signs):
             return []
         for row in rows:
+            self._count(layer, "update", row_pulses=self.pulses_per_step)
             for synapse, sign in zip(self.cells[layer - 1][row], signs, strict=True):
+                self._count_pulse(layer, "update", sign)
                 synapse[0] = max(-self.digit_max, min(self.digit_max, synapse[0] + sign))
         return rows
 
@@ -235,18 +263,49 @@ class Machine:
         up, down = [], []
         for row, synapses in enumerate(self.cells[layer - 1]):
             for digit in range(self.digits - 1):
+                self._count_digit_read(layer)
+                if any(abs(synapse[digit]) >= self.base * self.pulses for synapse in synapses):
+                    self._count_digit_read(layer)
+                before = len(up) + len(down)
                 for column, synapse in enumerate(synapses):
                     cell = (row * len(synapses) + column) * self.digits + digit
                     for left, direction in ((up, 1), (down, -1)):
                         full = direction * synapse[digit] >= self.base * self.pulses
                         if full and direction * synapse[digit + 1] + self.pulses <= self.digit_max:
-                            synapse[digit] -= direction * self.base * self.pulses
-                            synapse[digit + 1] += direction * self.pulses
+                            for _ in range(self.pulses):
+                                synapse[digit + 1] += direction
+                                self._count_pulse(layer, "carry", direction)
+                            for _ in range(self.base * self.pulses):
+                                synapse[digit] -= direction
+                                self._count_pulse(layer, "carry", -direction)
                             left.append(cell)
+                if len(up) + len(down) > before:
+                    steps = self.pulses + self.base * self.pulses
+                    self._count(layer, "carry", row_pulses=steps * self.pulses_per_step)
         return up, down
 
+    def _count(self, layer, phase, **kinds):
+        for kind, number in kinds.items():
+            self.events[layer, phase, kind] += number
+
+    def _count_pulse(self, layer, phase, sign):
+        """A cell pulsed along a sign: one device is SET, the other RESET."""
+        if sign:
+            for _ in range(self.pulses_per_step):
+                self._count(layer, phase, column_drives=1, set_pulses=1, reset_pulses=1)
+            self._count(layer, phase, **{"raised" if sign > 0 else "lowered": 1})
+
+    def _count_digit_read(self, layer):
+        columns = self.sizes[layer]
+        self._count(layer, "carry", row_events=1, cells_read=columns, comparisons=2 * columns, references=2)
+
     def _draw(self, number, bank, layer, lines):
-        return self.generators[layer, number, bank].lines(lines)
+        generator = self.generators[layer, number, bank]
+        words = generator.words
+        drawn = generator.lines(lines)
+        phase = "inference" if bank == INFERENCE else {GATE: "gate", THIN: "update"}.get(number, "forward")
+        self._count(layer, phase, random_words=generator.words - words)
+        return drawn
 
     def _add_generator(self, number, bank, layer):
         self.generators[layer, number, bank] = Lfsr(generator_seed(self.seed, number, bank, layer))

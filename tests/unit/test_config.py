@@ -45,6 +45,7 @@ IMPOSSIBLE = {
     "gate": ["", "XOR", "window", 1, None, ["xor"]],
     "input_draws": [0, 17, 1.0, "1", True],
     "carry_digits": [0, 5, 1.0, True],
+    "pulses_per_step": [0, 257, 1.0, True],
     "reference_bits": [1, 25, 12.0, True],
     "seed": [-1, 2**64, 0.0, "0", False],
     "epochs": [0, -1, 100_001, 3.0, True],
@@ -90,7 +91,7 @@ def test_toml_without_optional_keys_takes_the_defaults(tmp_path):
 def test_the_defaults_are_those_of_the_specification():
     config = Config(sizes=(5, 3, 2))
     assert [getattr(config, field.name) for field in fields(Config)] == [
-        (5, 3, 2), 8, 64, "random_window", 1, 1, 0, 1, 0, 12, 0, 30, 0, 4, 4,
+        (5, 3, 2), 8, 64, "random_window", 1, 1, 0, 1, 0, 0, 1, 12, 0, 30, 0, 4, 4,
     ]  # fmt: skip
 
 
@@ -250,6 +251,16 @@ CARRY = {"weight_bits": 4, "carry_digits": 2, "carry_base": 5, "carry_period": 1
         ({"carry_pulses": 0}, "carry_pulses must be a whole number from 1 to 3, not 0"),
         ({"carry_pulses": 4}, "carry_pulses must be a whole number from 1 to 3, not 4"),
         ({"carry_pulses": 2}, "carry_base must be a whole number from 2 to 3, not 5"),
+        ({"carry_verify": 4}, "carry_verify must be a whole number from 5 to 1000, not 4"),
+        ({"carry_verify": 1001}, "carry_verify must be a whole number from 5 to 1000, not 1001"),
+        (
+            {"carry_verify": 5, "reference_bits": 4, "scale": 1, "gate": "xor"},
+            "a verified carry searches weights up to 42: raise reference_bits to 7",
+        ),
+        (
+            {"carry_digits": 1, "carry_base": 0, "carry_period": 0, "carry_verify": 5},
+            "carry_verify must be 0 where carry_digits is 1, not 5",
+        ),
         ({"weight_bits": 2}, "carry needs cells of weight_bits = 3 or more, not 2"),
         ({"weight_bits": 16, "carry_base": 32_767, "carry_digits": 3}, r"must be below 2\^31"),
         ({"weight_bits": 14, "carry_base": 8_000, "scale": 1, "gate": "xor"}, "a carry compares cells with codes up"),

@@ -14,6 +14,7 @@ from stochastor.model.config import Config
 from stochastor.model.data import Dataset
 from stochastor.model.errors import DataError, RunError
 from stochastor.model.interruption import Interrupted
+from stochastor.model.ledger import Counts
 from stochastor.model.run import SAMPLES_PER_STEP, VOTES, Run
 from stochastor.model.run_state import MOST_RECORDS, RunState, is_recorded
 from stochastor.model.trace import weights_sha256
@@ -273,6 +274,9 @@ def rewrite(path, **changed):
         ({"record": {"epoch": 2}}, "is damaged"),
         ({"record": {"samples_done": -1}}, "is damaged"),
         ({"record": {"history": None}}, "is damaged"),
+        ({"record": {"counts": {}}}, "is damaged"),
+        ({"record": {"counts": Counts.none(3).to_dict()}}, "is damaged"),
+        ({"record": {"counts": Counts.none(2).to_dict() | {"samples": -1}}}, "is damaged"),
         ({"record": np.array("[]")}, "is damaged"),
         ({"weights_2": None}, "is damaged"),
         ({"weights_2": np.zeros((3, 3), dtype=np.int32)}, r"weights of layer 2 must be integers \(8, 4\)"),
@@ -289,6 +293,28 @@ def test_a_state_that_cannot_be_is_named(run, changed, message):
     with pytest.raises(RunError, match=message) as error:
         Run.open(run.path)
     assert str(error.value).startswith(str(run.path / Run.STATE))
+
+
+def test_a_state_of_before_there_were_ledgers_counts_from_there_on(run, dataset):
+    with pytest.raises(KeyboardInterrupt):
+        run.train(dataset, interrupt_at(1))
+    with np.load(run.path / Run.STATE, allow_pickle=False) as archive:
+        record = json.loads(str(archive["record"]))
+    del record["counts"]
+    rewrite(run.path / Run.STATE, record=np.array(json.dumps(record)))
+    resumed = Run.open(run.path)
+    assert resumed.ledger()["samples"] == 0
+    resumed.train(dataset)
+    assert resumed.ledger()["samples"] == resumed.samples_trained - SAMPLES_PER_STEP
+
+
+def test_the_ledger_counts_every_sample_and_every_evaluation(uninterrupted):
+    ledger = json.loads((uninterrupted.path / Run.REPORT).read_text())["ledger"]
+    assert ledger["samples"] == CONFIG.epochs * TRAIN_SAMPLES
+    assert ledger["passes"] == 20 * (VOTES * CONFIG.epochs + VOTES + 1)
+    assert ledger == Run.open(uninterrupted.path).ledger()
+    forward = next(events for events in ledger["events"] if (events["layer"], events["phase"]) == (1, "forward"))
+    assert forward["comparisons"] == 7 * ledger["samples"]
 
 
 @pytest.mark.parametrize(("name", "value"), [("epochs", 40), ("seed", 12), ("lanes", 3), ("sizes", (9, 8, 4))])

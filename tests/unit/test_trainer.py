@@ -257,6 +257,23 @@ def test_traces_are_numbered_by_the_samples_before_them():
     assert [(t.number, t.label, t.exponent) for t in traces] == [(n, samples[n][1], n) for n in range(3)]
 
 
+@pytest.mark.parametrize(("base", "pulses", "verify"), [(3, 1, 3), (5, 1, 9), (2, 3, 6)])
+def test_verifying_carries_of_exact_cells_changes_nothing(base, pulses, verify):
+    fields = {"weight_bits": 4, "carry_digits": 3, "carry_base": base, "carry_pulses": pulses, "carry_period": 1}
+    if base == 3:
+        fields |= {"weight_bits": 3, "carry_digits": 4}
+    config = machine((17, 9, 4), **fields, carry_verify=verify)
+
+    class Verified(IntegerCrossbar):
+        exact = False
+
+    samples, expected = samples_of(config, 40), Machine(config)
+    trainer, traces = trained(config, samples, Trainer(config, Verified.of))
+    assert [plain(trace) for trace in traces] == [expected.train(*sample) for sample in samples]
+    assert state(trainer) == (expected.weights, expected.states(), 40)
+    assert sum(trainer.counts.to_dict()["restoring_reads"]) > 0
+
+
 @pytest.mark.parametrize("verify", [0, 5])
 @pytest.mark.parametrize("gate", Gate)
 def test_every_comparison_has_an_address_of_its_own(gate, verify):
@@ -266,6 +283,8 @@ def test_every_comparison_has_an_address_of_its_own(gate, verify):
     reads = []
 
     class Recorder(IntegerCrossbar):
+        exact = False
+
         def read_forward(self, address, rows):
             self.kind = "forward"
             super().read_forward(address, rows)
@@ -293,6 +312,8 @@ def test_every_pulse_of_a_cell_has_an_address_of_its_own(verify):
     pulses, rng = [], np.random.default_rng(0)
 
     class Careless(IntegerCrossbar):
+        exact = False
+
         def pulse(self, address, rows, signs, digit=0):
             pulses.extend(
                 (*address._replace(digit=digit), row, column) for row in rows for column in np.flatnonzero(signs)

@@ -136,6 +136,16 @@ def test_devices_that_outlast_a_run_are_those_that_last_for_ever():
     assert all(np.array_equal(a, b) for a, b in zip(found.conductances(), wanted.conductances(), strict=True))
 
 
+@pytest.mark.parametrize("fields", [PLAIN, THREE, CARRY, VERIFIED])
+def test_compiled_loops_count_as_the_plain_array(fields):
+    config, array = machine("taox", fields), noisy(ARRAYS["taox"])
+    fast, plain = trained(FastAnalogTrainer(config, array)), trained(AnalogTrainer(config, array))
+    for trainer in (fast, plain):
+        trainer.infer(samples(config, 9, seed=1)[0], 3)
+    assert fast.counts.to_dict() == plain.counts.to_dict()
+    assert plain.counts.to_dict()["passes"] == 27
+
+
 def test_an_ideal_array_trains_the_digits_to_the_bits_of_the_integer_one():
     config, data = preset("digits"), load_dataset("digits")
     analog, integer = FastAnalogTrainer(config, ARRAYS["ideal"]), FastTrainer(config)
