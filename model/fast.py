@@ -42,6 +42,7 @@ class KernelTrainer:
 
     Attributes
     ----------
+    arrays : tuple
     samples_trained : int
     """
 
@@ -49,7 +50,7 @@ class KernelTrainer:
         self.config = config
         self.samples_trained = 0
         self._kernels = kernels
-        self._arrays = arrays
+        self.arrays = arrays
         self._machine: Machine = arrays[0]
         self._slots = {
             (layer, *key): int(self._machine.slots[key[1], layer - 1, key[0]])
@@ -78,7 +79,7 @@ class KernelTrainer:
         """
         check_samples(self.config, features, labels, exponent)
         arguments = _frozen(features), np.array(labels, dtype=np.int64), int(exponent)
-        self._kernels.train(*self._arrays, *arguments, self.samples_trained)
+        self._kernels.train(*self.arrays, *arguments, self.samples_trained)
         self.samples_trained += len(features)
 
     def infer(self, features: Features, passes: int = 16) -> Votes:
@@ -105,7 +106,7 @@ class KernelTrainer:
             if bank is Bank.INFER:
                 self._machine.states[slot] = seed(self.config.seed, generator, bank, layer)
         votes = np.zeros((len(features), self.config.sizes[-1]), dtype=np.int64)
-        self._kernels.infer(*self._arrays, _frozen(features), int(passes), votes)
+        self._kernels.infer(*self.arrays, _frozen(features), int(passes), votes)
         return votes
 
     def weights(self) -> list[Cells]:

@@ -10,6 +10,7 @@ from .config import ArrayConfig
 from .device import fixed_point, whole_steps
 from .noise import ONE, Normals, Purpose, counter_words, device_words, line_normals, normals_of
 from .population import Whole, make_population
+from .pulse_count import PulseCount
 
 Conductances = NDArray[np.int32]
 PLUS, MINUS = 0, 1
@@ -35,6 +36,7 @@ class AnalogCrossbar:
         Of plus and minus devices, in quanta.
     driven : ndarray of int64
         Rows of the last forward read.
+    pulses : PulseCount
 
     Raises
     ------
@@ -52,6 +54,7 @@ class AnalogCrossbar:
         shape = 2, config.carry_digits, self.rows, self.columns
         self.conductances: Whole = np.full(shape, (self.steps.low + self.steps.high) // 2)
         self._periphery = Periphery(array, self.steps.half_lsb)
+        self.pulses = PulseCount(0, 0, 0)
         self.driven: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._held: Whole = np.zeros(self.columns, dtype=np.int64)
         self._lines: Whole = np.arange(self.columns)
@@ -83,6 +86,7 @@ class AnalogCrossbar:
     def pulse(self, address: Address, rows: NDArray[np.int64], signs: NDArray[np.int8], digit: int = 0) -> None:
         columns = np.flatnonzero(signs)
         up = np.stack([signs[columns] > 0, signs[columns] < 0])
+        self.pulses += _count(self.conductances[:, digit][:, rows[:, np.newaxis], columns], up)
         noise = self._pulse_noise(address, rows, columns, digit)
         for polarity in (PLUS, MINUS):
             self._move(polarity, digit, rows, columns, up[polarity], noise[..., polarity])
@@ -143,6 +147,12 @@ class AnalogCrossbar:
         return [
             np.broadcast_to(values, shape)[polarity, digit, rows[:, np.newaxis], columns] for values in self.population
         ]
+
+
+def _count(met: Whole, up: NDArray[np.bool_]) -> PulseCount:
+    """Of pulses on devices of conductances `met`, shape (2, rows, columns), up where `up`, shape (2, columns)."""
+    up = up[:, np.newaxis, :]
+    return PulseCount(met[PLUS].size, int((met * up).sum()), int((met * ~up).sum()))
 
 
 class Periphery:

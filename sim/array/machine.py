@@ -87,6 +87,8 @@ class AnalogScratch(NamedTuple):
     driven : ndarray of int64, shape (lines,)
         Columns whose sign is not zero.
     carried : ndarray of int8, shape (lines,)
+    pulses : ndarray of int64, shape (layers, 3), or (0, 3) where pulses are not counted
+        Cells pulsed since the array was made, and sums of the conductances that SET and RESET pulses met, in quanta.
     """
 
     variance: Array
@@ -99,10 +101,13 @@ class AnalogScratch(NamedTuple):
     sum: Array
     driven: Array
     carried: Array
+    pulses: Array
 
 
-def make_analog(config: Config, array: ArrayConfig) -> tuple[Machine, Scratch, Analog, AnalogScratch]:
-    """All that the kernels need, conductances at mid-range.
+def make_analog(
+    config: Config, array: ArrayConfig, counting: bool = False
+) -> tuple[Machine, Scratch, Analog, AnalogScratch]:
+    """All that the kernels need, conductances at mid-range; with `counting` they count pulses, which takes time.
 
     Raises
     ------
@@ -140,7 +145,7 @@ def make_analog(config: Config, array: ArrayConfig) -> tuple[Machine, Scratch, A
         key_high=array.seed >> 32,
         digits=config.carry_digits,
     )
-    return machine, make_scratch(machine), analog, _make_scratch(machine)
+    return machine, make_scratch(machine), analog, _make_scratch(machine, counting)
 
 
 def _layers(config: Config) -> range:
@@ -203,7 +208,7 @@ def _offsets(config: Config, periphery: Periphery, machine: Machine) -> Array:
     return offsets
 
 
-def _make_scratch(machine: Machine) -> AnalogScratch:
+def _make_scratch(machine: Machine, counting: bool) -> AnalogScratch:
     lines = int(machine.widths.max()) + LINE
     return AnalogScratch(
         variance=np.zeros(lines, dtype=np.int64),
@@ -216,4 +221,5 @@ def _make_scratch(machine: Machine) -> AnalogScratch:
         sum=np.zeros(lines, dtype=np.int64),
         driven=np.zeros(lines, dtype=np.int64),
         carried=np.zeros(lines, dtype=np.int8),
+        pulses=np.zeros((len(machine.sizes) - 1 if counting else 0, 3), dtype=np.int64),
     )

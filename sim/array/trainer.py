@@ -17,6 +17,7 @@ from .crossbar import MINUS, PLUS, AnalogCrossbar
 from .device import whole_steps
 from .machine import make_analog
 from .noise import ONE
+from .pulse_count import PulseCount
 
 Conductances = NDArray[np.int32]
 
@@ -30,6 +31,8 @@ class FastAnalogTrainer(KernelTrainer):
         The machine.
     array : ArrayConfig
         Its arrays.
+    counting : bool
+        Whether pulses are counted, which takes time.
 
     Raises
     ------
@@ -39,10 +42,10 @@ class FastAnalogTrainer(KernelTrainer):
         Where Numba is missing.
     """
 
-    def __init__(self, config: Config, array: ArrayConfig) -> None:
+    def __init__(self, config: Config, array: ArrayConfig, *, counting: bool = False) -> None:
         self.array = array
         self._steps = whole_steps(array.device, config.digit_max)
-        arrays = make_analog(config, array)
+        arrays = make_analog(config, array, counting)
         self._analog = arrays[2]
         super().__init__(config, _kernels(), arrays)
 
@@ -99,6 +102,10 @@ class FastAnalogTrainer(KernelTrainer):
                     self._devices(polarity, digit, layer)[:] = values[polarity, digit]
         self._kernels.refresh(self._machine, self._analog)
 
+    def pulses(self) -> list[PulseCount]:
+        """Pulses of layers 1 to L since the machine was made; none where they are not counted."""
+        return [PulseCount(*map(int, counts)) for counts in self.arrays[3].pulses]
+
     def _devices(self, polarity: int, digit: int, layer: int) -> NDArray[np.signedinteger]:
         """Conductances of a layer's devices, shape (rows, columns)."""
         return self._part(self._analog.conductances[polarity, digit], layer)
@@ -147,6 +154,10 @@ class AnalogTrainer(Trainer):
         check_conductances(conductances, self.conductances())
         for crossbar, values in zip(self.crossbars, conductances, strict=True):
             crossbar.conductances[:] = values
+
+    def pulses(self) -> list[PulseCount]:
+        """Pulses of layers 1 to L since the machine was made."""
+        return [crossbar.pulses for crossbar in self.crossbars]
 
     def _make_crossbar(self, config: Config, layer: int) -> AnalogCrossbar:
         self.crossbars.append(AnalogCrossbar(config, layer, self.array))
