@@ -4,7 +4,7 @@ import io
 from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,7 @@ ACROSS = 3
 DEVICES_IN_BAND = 200
 DEVICES_SHOWN = 5
 BAND = (5, 95)
-STYLE = {"font.size": 9, "axes.titlesize": 10, "axes.titlelocation": "left"}
+STYLE: dict[Any, Any] = {"font.size": 9, "axes.titlesize": 10, "axes.titlelocation": "left"}
 
 
 def draw_devices(path: Path, study: Study, outcomes: Outcomes) -> None:
@@ -111,7 +111,6 @@ def draw_pulse_trains(path: Path, arrays: Mapping[str, ArrayConfig]) -> None:
             _draw_trains(panel, name, array)
         for panel in panels[len(arrays) :]:
             panel.set_visible(False)
-        figure.supxlabel("pulses: SET, then RESET", fontsize=9)
         figure.supylabel("conductance, µS", fontsize=9)
         _finish(figure, panels[0], "Pulse curves of simulated devices")
         _save(path, figure)
@@ -156,6 +155,7 @@ def _draw_trains(panel: "Axes", name: str, array: ArrayConfig) -> None:
         if first:
             lines[0].set_label(f"{DEVICES_SHOWN} devices of an array")
     panel.set_title(name)
+    panel.set_xlabel("SET pulses, then RESET pulses")
     panel.spines[["top", "right"]].set_visible(False)
 
 

@@ -51,10 +51,10 @@ def summary_rows(plan: Plan, reports: Mapping[str, RunReport]) -> list[Row]:
 
 
 def _row(plan: Plan, run: SweepRun, report: RunReport, passes: int) -> Row:
-    config, result = run.config.to_dict(), report.result
+    fields, result = plan.case_of(run).fields(), report.result
     return {
         "case": run.case,
-        **{name: as_cell(config[name]) for name in plan.varied},
+        **{name: as_cell(fields.get(name)) for name in plan.varied},
         "seed": run.config.seed,
         "passes": passes,
         "accuracy": result.accuracy[passes],

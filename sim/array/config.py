@@ -114,6 +114,19 @@ def array_preset(name: str) -> ArrayConfig:
         raise ConfigError(f"there is no array {name!r}; the arrays are {', '.join(ARRAYS)}") from None
 
 
+def named_array(name: object) -> ArrayConfig:
+    """The array of a preset or of a file; a name with a slash or that ends in .toml is a file's.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such preset, or the file is wrong.
+    """
+    if not isinstance(name, str):
+        raise ConfigError(f"an array must be a preset, or a file, not {name!r}")
+    return ArrayConfig.from_toml(name) if name.endswith(".toml") or os.sep in name else array_preset(name)
+
+
 def _check_keys(values: dict[str, Any], known: list[str], prefix: str) -> None:
     for key in values:
         if key not in known:

@@ -50,7 +50,9 @@ def pulse_trains(array: ArrayConfig, devices: int) -> PulseTrains:
     up = _train(crossbar, pulses, 1, 0)
     down = _train(crossbar, pulses, -1, pulses)
     quantum = array.device.quantum_S
-    return PulseTrains(set_S=quantum * up[:, :devices], reset_S=quantum * down[:, :devices])
+    return PulseTrains(
+        set_S=quantum * up[:, :devices].astype(np.float64), reset_S=quantum * down[:, :devices].astype(np.float64)
+    )
 
 
 def _train(crossbar: AnalogCrossbar, pulses: int, sign: int, begin: int) -> NDArray[np.int64]:
