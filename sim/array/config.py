@@ -123,7 +123,7 @@ def named_array(name: object) -> ArrayConfig:
         If there is no such preset, or the file is wrong.
     """
     if not isinstance(name, str):
-        raise ConfigError(f"an array must be a preset, or a file, not {name!r}")
+        raise ConfigError(f"an array must be a preset or a file, not {name!r}")
     return ArrayConfig.from_toml(name) if name.endswith(".toml") or os.sep in name else array_preset(name)
 
 

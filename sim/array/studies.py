@@ -153,7 +153,8 @@ def nonidealities() -> tuple[Nonideality, ...]:
             title="nonlinearity",
             unit="label of SET, less for RESET",
             levels=(
-                *(_nonlinear(label) for label in (0, 0.5, 1, 2, 4)),
+                _level("0"),
+                *(_nonlinear(label) for label in (0.5, 1, 2, 4)),
                 _level("soft bounds", response="soft_bounds"),
             ),
         ),
