@@ -176,10 +176,6 @@ class Plan:
             for seed in self.seeds
         )
 
-    def case_of(self, run: SweepRun) -> Case:
-        """The case that a run is of."""
-        return next(case for case in self.cases if case.name == run.case)
-
     @property
     def varied(self) -> tuple[str, ...]:
         """Fields of `Config`, and of arrays, in which cases differ, without the seed."""
