@@ -9,7 +9,7 @@ import typer
 from ..model.config import PRESETS, Config, preset
 from ..model.data import Dataset, load_dataset
 from ..model.errors import ConfigError
-from ..sim.array.config import ARRAYS, ArrayConfig, array_preset
+from ..sim.array.config import ARRAYS, ArrayConfig, named_array
 
 DEFAULT_PRESET = "digits"
 DEFAULT_DATA = "digits"
@@ -86,11 +86,7 @@ def resolve_array(array: str | None) -> ArrayConfig | None:
     ConfigError
         If there is no such preset, or the file is wrong.
     """
-    if array is None:
-        return None
-    if array.endswith(".toml") or "/" in array:
-        return ArrayConfig.from_toml(array)
-    return array_preset(array)
+    return None if array is None else named_array(array)
 
 
 def load_data(source: str, config: Config) -> Dataset:

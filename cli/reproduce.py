@@ -1,14 +1,18 @@
-"""``stochastor reproduce``: make the tables and pictures of docs/results.md again."""
+"""``stochastor reproduce``: make the tables and pictures of docs/results.md and docs/devices.md again."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import JsonOption
 from .report import check_json_path, write_json
 
-NAMES = "mnist, fashion, ablations"
+if TYPE_CHECKING:
+    from ..model.study import Study
+    from .reproducing import Outcomes
+
+NAMES = "mnist, fashion, ablations, devices, nonidealities"
 
 
 def reproduce(
@@ -30,30 +34,71 @@ def reproduce(
         Path | None,
         typer.Option("--into", metavar="FILE.md", help="Put the table into this file, in its place between marks."),
     ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="On digits, a few epochs and one seed; for studies of devices.")
+    ] = False,
     json: JsonOption = None,
 ) -> None:
-    """Train what a table of docs/results.md compares, with all its seeds, and make the table and its picture.
+    """Train what a table of the documentation compares, with all its seeds, and make the table and its pictures.
 
     Each training that ends is kept in DIR, so that an interrupted reproduction goes on where it was. Figures are means
-    over seeds; trainings are one thread each.
+    over seeds; trainings are one thread each. devices compares machine and backpropagation in situ on every array
+    preset, with their pulses and their energy, and draws pulse curves; nonidealities varies one at a time.
 
     Examples:
 
         stochastor reproduce mnist
         stochastor reproduce fashion --data idx:/usr/share/datasets/fashion-mnist --workers 1
         stochastor reproduce ablations --into docs/results.md
+        stochastor reproduce devices --quick
     """
-    from ..model.studies import find_study
     from .reproducing import Reproduction
-    from .study_picture import draw_study
-    from .study_report import insert_section, markdown, to_dict
+    from .study_report import insert_section, to_dict
 
     check_json_path(json)
-    study = find_study(name)
+    study = _find(name, quick)
     outcomes = Reproduction(study, out, data).perform(workers)
-    table = markdown(study, outcomes)
+    table = _markdown(name, study, outcomes)
     typer.echo(table)
-    typer.echo(f"picture: {draw_study(out, study, outcomes)}", err=True)
+    for picture in _draw(name, out, study, outcomes):
+        typer.echo(f"picture: {picture}", err=True)
     if into is not None:
         insert_section(into, study, table)
     write_json(json, to_dict(study, outcomes))
+
+
+def _find(name: str, quick: bool) -> "Study":
+    from ..model.errors import ConfigError
+    from ..model.studies import find_study
+    from ..sim.array.studies import DEVICE_STUDIES, find_device_study
+
+    if name in DEVICE_STUDIES:
+        return find_device_study(name, quick)
+    if quick:
+        raise ConfigError(f"--quick is for {', '.join(DEVICE_STUDIES)}, not for {name}")
+    return find_study(name)
+
+
+def _markdown(name: str, study: "Study", outcomes: "Outcomes") -> str:
+    from .device_report import devices_markdown, nonidealities_markdown
+    from .study_report import markdown
+
+    return {"devices": devices_markdown, "nonidealities": nonidealities_markdown}.get(name, markdown)(study, outcomes)
+
+
+def _draw(name: str, out: Path, study: "Study", outcomes: "Outcomes") -> list[Path]:
+    """Draw the pictures of a study into `out`; returns the files."""
+    from ..sim.array.config import ARRAYS
+    from .device_study_picture import draw_devices, draw_nonidealities, draw_pulse_trains
+    from .study_picture import draw_study
+
+    path = out / f"{study.name}.png"
+    if name == "devices":
+        curves = out / "pulse_curves.png"
+        draw_devices(path, study, outcomes)
+        draw_pulse_trains(curves, ARRAYS)
+        return [path, curves]
+    if name == "nonidealities":
+        draw_nonidealities(path, study, outcomes)
+        return [path]
+    return [draw_study(out, study, outcomes)]

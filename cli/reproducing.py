@@ -67,10 +67,11 @@ class Reproduction:
         """
         self._directory.mkdir(parents=True, exist_ok=True)
         jobs = [(row, seed) for row in self._study.rows for seed in self._study.seeds]
-        missing = [job for job in jobs if self._read(*job) is None]
+        missing = list({self._path(*job): job for job in jobs if self._read(*job) is None}.values())
         if missing:
             _load(self._source)
-            self._train(missing, workers or len(os.sched_getaffinity(0)), len(jobs))
+            different = len({self._path(*job) for job in jobs})
+            self._train(missing, workers or len(os.sched_getaffinity(0)), different)
         found = {(row.group, row.label, seed): self._read(row, seed) for row, seed in jobs}
         return {
             (row.group, row.label): tuple(

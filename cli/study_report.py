@@ -48,16 +48,16 @@ def markdown(study: Study, outcomes: Outcomes) -> str:
     head = [
         f"Accuracy on {study.evaluated_on}, in per cent, mean ± standard deviation over the seeds {seeds}.",
         "",
-        _line(HEADER),
-        _line(["---"] * len(HEADER)),
+        table_line(HEADER),
+        table_line(["---"] * len(HEADER)),
     ]
     body = []
     last = None
     for line in lines(study, outcomes):
         one, sixteen, many = (line.figures.get(passes) for passes in PASSES_SHOWN)
-        shown = [_percent(figure) for figure in (one, sixteen or line.figures.get(0), many)]
+        shown = [in_percent(figure) for figure in (one, sixteen or line.figures.get(0), many)]
         group = "" if line.group == last else line.group
-        body.append(_line([group, line.label, line.settings, str(line.epochs), *shown]))
+        body.append(table_line([group, line.label, line.settings, str(line.epochs), *shown]))
         last = line.group
     return "\n".join([*head, *body]) + "\n"
 
@@ -103,14 +103,15 @@ def describe(row: Row) -> str:
     """What a learner is set to, in a few words."""
     learner = row.learner
     if isinstance(learner, MachineLearner):
-        return ", ".join([*_describe_config(learner.config), *_describe_variant(learner)])
+        return ", ".join([*describe_config(learner.config), *_describe_variant(learner)])
     if isinstance(learner, FloatLearner):
         shape = "-".join(map(str, learner.sizes))
-        return ", ".join([shape, *(f"{_words(name)} {value:g}" for name, value in learner.options.items() if value)])
+        return ", ".join([shape, *(f"{words(name)} {value:g}" for name, value in learner.options.items() if value)])
     return ""
 
 
-def _describe_config(config: Config) -> Iterator[str]:
+def describe_config(config: Config) -> Iterator[str]:
+    """What is worth saying of a machine, in a few words each."""
     yield "-".join(map(str, config.sizes))
     if config.carry_digits > 1:
         yield f"{config.carry_digits} cells of {config.weight_bits} bits, base {config.carry_base}"
@@ -129,10 +130,11 @@ def _describe_variant(learner: MachineLearner) -> Iterator[str]:
     plain = PLAIN.to_dict()
     for name, value in learner.variant.to_dict().items():
         if value != plain[name]:
-            yield f"{_words(name)} {str(value).lower()}"
+            yield f"{words(name)} {str(value).lower()}"
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """The name of a field as words."""
     return name.replace("_", " ")
 
 
@@ -141,12 +143,14 @@ def _epochs(row: Row) -> int:
     return learner.config.epochs if isinstance(learner, MachineLearner) else getattr(learner, "epochs", 0)
 
 
-def _percent(figure: Figure | None) -> str:
+def in_percent(figure: Figure | None) -> str:
+    """Mean and deviation of a share, in per cent."""
     if figure is None:
         return ""
     deviation = "" if figure.deviation is None else f" ± {100 * figure.deviation:.2f}"
     return f"{100 * figure.mean:.2f}{deviation}"
 
 
-def _line(cells: list[str] | tuple[str, ...]) -> str:
+def table_line(cells: list[str] | tuple[str, ...]) -> str:
+    """A line of a table in Markdown."""
     return f"| {' | '.join(cells)} |"

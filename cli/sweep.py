@@ -15,6 +15,7 @@ from ..model.sweep import CASE_AXIS, Case, Plan, as_cell
 from ..model.sweep_directory import SweepDirectory
 from ..model.sweep_run import RunReport, SweepRun
 from ..model.sweep_table import Row, result_rows, summary_rows
+from ..sim.array.sweep import SweptArrays
 from .console import make_table, notices, output, percent
 from .options import JsonOption
 from .report import check_json_path, write_json
@@ -58,7 +59,9 @@ def sweep(
     FILE has `data`, `seeds`, a `preset` or a table `[config]` as the base, a table `[grid]` of fields and lists of
     values (every combination is a machine), tables `[[cases]]` of fields that belong together (each with every
     combination of the grid), `passes` (votes to report), `validation = N` (evaluate on the last N training samples;
-    the test set takes no part) and `baseline = true` (train the float baseline, too).
+    the test set takes no part) and `baseline = true` (train the float baseline, too). With `array = "taox"`, another
+    preset or a TOML file the machines are on analog arrays, whose fields go into `[grid]` and `[[cases]]` by dotted
+    names, as in array.toml; their seeds are those of the runs.
 
     DIR then holds sweep.toml, runs/CASE-SEED.json, results.csv, results.parquet and results.png. The same command goes
     on where an interrupted one stopped; runs may be added to FILE meanwhile. Runs go to Dask workers; one that is lost
@@ -76,11 +79,20 @@ def sweep(
         [grid]
         weight_bits = [6, 8, 10]
         gate = ["random_window", "xor"]
+
+    A FILE of four devices that differ in their read noise:
+
+        array = "taox"
+        [config]
+        sizes = [64, 32, 10]
+        weight_bits = 7
+        [grid]
+        array.device.read_noise = [0.0, 0.02, 0.05, 0.1]
     """
     check_json_path(json)
     if scheduler is not None and workers is not None:
         raise ConfigError("--workers is for this machine: it cannot be given with --scheduler")
-    plan = Plan.from_toml(file)
+    plan = Plan.from_toml(file, SweptArrays())
     check_extra()
     directory = SweepDirectory(out)
     directory.open(plan, file)

@@ -140,6 +140,8 @@ def perform_run(run: Mapping[str, Any], source: str, topic: str) -> dict[str, An
     """
     from distributed import get_worker
 
+    from ..sim.array.sweep import machine_on
+
     worker = get_worker()
     planned = SweepRun.from_dict(run)
     last = 0.0
@@ -151,7 +153,7 @@ def perform_run(run: Mapping[str, Any], source: str, topic: str) -> dict[str, An
             worker.log_event(topic, [planned.name, share])
 
     try:
-        return planned.perform(source, tell).to_dict()
+        return planned.perform(source, tell, machine_on).to_dict()
     except StochastorError as error:
         return {"error": f"{error} (on the worker {worker.address})"}
 

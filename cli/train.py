@@ -44,7 +44,8 @@ def train(
     Without further options it trains the preset `digits` on scikit-learn's 8x8 digits, in seconds. RUN then holds
     config.toml, state.npz (weights and generators), report.json (figures) and learning.png. Ctrl-C saves the state at
     the exact sample; a resumed run ends in the same bits as one that was never interrupted. With --array the machine
-    learns on simulated devices instead of exact integers, and RUN holds array.toml and their conductances, too.
+    learns on simulated devices instead of exact integers, and RUN holds array.toml, their conductances, and
+    conductances.png with maps of those before and after.
 
     Examples:
 

@@ -13,11 +13,12 @@ from ..model.interruption import Interrupted
 from ..model.run import Run
 from ..sim.array.config import ArrayConfig
 from ..sim.array.run import AnalogRun, open_run
+from .conductance_picture import draw_conductances
 from .console import TrainingProgress, make_table, notices, output, percent
 from .options import load_data
 from .picture import draw_learning
 
-PICTURE = "learning.png"
+PICTURE, CONDUCTANCES = "learning.png", "conductances.png"
 PREPARING = "reading data, and the first time on a machine compiling the training loops ..."
 
 
@@ -92,7 +93,8 @@ def _train(run: Run, dataset: Dataset) -> dict[str, Any]:
         )
         raise typer.Exit(interrupt.exit_code if isinstance(interrupt, Interrupted) else 130) from None
     _write_missing(run)
-    notices.print(f"wrote {run.path}: {run.CONFIG}, {run.STATE}, {run.REPORT}, {PICTURE}")
+    pictures = f"{PICTURE}, {CONDUCTANCES}" if isinstance(run, AnalogRun) else PICTURE
+    notices.print(f"wrote {run.path}: {run.CONFIG}, {run.STATE}, {run.REPORT}, {pictures}")
     return run.report()
 
 
@@ -108,3 +110,5 @@ def _write_missing(run: Run) -> None:
     if not (run.path / PICTURE).exists():
         weights = join_digits(run.trainer.weights()[0], run.config.carry_digits, run.config.carry_base)
         draw_learning(run.path / PICTURE, run.report(), weights)
+    if isinstance(run, AnalogRun) and not (run.path / CONDUCTANCES).exists():
+        draw_conductances(run.path / CONDUCTANCES, *run.conductances_S(1))

@@ -84,7 +84,7 @@ class FloatBaseline:
         self._network = _network(self.sizes)
         self._weights = _matrices(self._network.weights, self.sizes)
         for layer, weights in enumerate(self._weights, start=1):
-            weights[:-1] = _initial_weights(seed, layer, len(weights) - 1, weights.shape[1], gain)
+            weights[:-1] = float_weights(seed, layer, len(weights) - 1, weights.shape[1], gain)
         self._keep = [np.float32(1 - rate) for rate in (input_dropout, dropout)]
         self._dropout = _dropout(self.sizes, dropout, input_dropout, seed)
         self._velocity = np.zeros_like(self._network.weights) if momentum else None
@@ -358,7 +358,8 @@ def _sigmoid(z: Matrix) -> None:
     z += 0.5
 
 
-def _initial_weights(seed: int, layer: int, inputs: int, outputs: int, gain: float) -> Matrix:
+def float_weights(seed: int, layer: int, inputs: int, outputs: int, gain: float) -> Matrix:
+    """Uniform initial weights of `layer` (1 to L) within +-gain / sqrt(inputs), shape (inputs, outputs)."""
     index = np.arange((inputs * outputs + 3) // 4)
     words = philox(seed, index, 0, layer, PURPOSE).reshape(-1)[: inputs * outputs]
     uniform = (2.0 * words + 1.0) / 2.0**32 - 1.0

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from .baseline import FloatBaseline
 from .config import Config
 from .data import Dataset
-from .fast import make_trainer
+from .fast import KernelTrainer, make_trainer
 from .schedule import exponent, sample_order
 from .trace import weights_sha256
-from .trainer import check_passes, check_samples, predictions
+from .trainer import Trainer, check_passes, check_samples, predictions
 
 SAMPLES_PER_STEP = 1000
+
+Machine = Trainer | KernelTrainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,7 @@ def train_experiment(
     baseline: FloatBaseline | None = None,
     curve_points: int = 0,
     progress: Callable[[int], None] = lambda samples: None,
+    machine: Machine | None = None,
 ) -> Result:
     """Train a machine as `Run` does, bit for bit, and evaluate it.
 
@@ -94,6 +97,8 @@ def train_experiment(
         Most points of the learning curve.
     progress : callable
         Called with the samples trained so far, every few samples.
+    machine : Trainer or KernelTrainer, optional
+        Of `config`, not trained yet; the fastest one on exact arrays by default.
 
     Raises
     ------
@@ -101,7 +106,7 @@ def train_experiment(
         If the data set does not fit the machine, or a number of passes is out of range.
     """
     _check(config, dataset, passes)
-    learners = _Learners(config, baseline)
+    learners = _Learners(machine or make_trainer(config), baseline)
     curve: list[CurvePoint] = []
     for epoch in range(config.epochs):
         order = sample_order(config.seed, epoch, len(dataset.train_labels))
@@ -126,8 +131,8 @@ def train_experiment(
 class _Learners:
     """The machine and the baseline beside it, and the time that each took."""
 
-    def __init__(self, config: Config, baseline: FloatBaseline | None) -> None:
-        self.machine = make_trainer(config)
+    def __init__(self, machine: Machine, baseline: FloatBaseline | None) -> None:
+        self.machine = machine
         self.baseline = baseline
         self.samples_trained = 0
         self.seconds = 0.0

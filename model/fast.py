@@ -42,6 +42,7 @@ class KernelTrainer:
 
     Attributes
     ----------
+    arrays : tuple
     samples_trained : int
     counts : Counts
         Events since the trainer was made.
@@ -51,7 +52,7 @@ class KernelTrainer:
         self.config = config
         self.samples_trained = 0
         self._kernels = kernels
-        self._arrays = arrays
+        self.arrays = arrays
         self._machine: Machine = arrays[0]
         self.counts = self._machine.counts
         self._slots = {
@@ -81,7 +82,7 @@ class KernelTrainer:
         """
         check_samples(self.config, features, labels, exponent)
         arguments = _frozen(features), np.array(labels, dtype=np.int64), int(exponent)
-        self._kernels.train(*self._arrays, *arguments, self.samples_trained)
+        self._kernels.train(*self.arrays, *arguments, self.samples_trained)
         self.samples_trained += len(features)
 
     def infer(self, features: Features, passes: int = 16) -> Votes:
@@ -108,7 +109,7 @@ class KernelTrainer:
             if bank is Bank.INFER:
                 self._machine.states[slot] = seed(self.config.seed, generator, bank, layer)
         votes = np.zeros((len(features), self.config.sizes[-1]), dtype=np.int64)
-        self._kernels.infer(*self._arrays, _frozen(features), int(passes), votes)
+        self._kernels.infer(*self.arrays, _frozen(features), int(passes), votes)
         return votes
 
     def weights(self) -> list[Cells]:

@@ -1,7 +1,7 @@
 """Studies: learners trained side by side on one data set with several seeds, and what came out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import mean, stdev
 from time import perf_counter
 from typing import Any, Protocol
@@ -39,12 +39,15 @@ class Outcome:
         Of training.
     samples : int
         Trained.
+    figures : mapping of str to float
+        What else was measured, by name.
     """
 
     accuracy: Mapping[int, float]
     curve: tuple[tuple[int, float], ...]
     seconds: float
     samples: int
+    figures: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Fields as plain values, as JSON takes them."""
@@ -53,6 +56,7 @@ class Outcome:
             "curve": [list(point) for point in self.curve],
             "seconds": self.seconds,
             "samples": self.samples,
+            "figures": dict(self.figures),
         }
 
     @classmethod
@@ -69,6 +73,7 @@ class Outcome:
             curve=tuple((int(epoch), float(accuracy)) for epoch, accuracy in values["curve"]),
             seconds=float(values["seconds"]),
             samples=int(values["samples"]),
+            figures={name: float(figure) for name, figure in values.get("figures", {}).items()},
         )
 
 
@@ -119,7 +124,7 @@ class MachineLearner:
             votes = trainer.infer(seen.test_features[:count], passes)
             return float(np.mean(predictions(votes) == seen.test_labels[:count]))
 
-        curve, seconds = _train(seen, config.epochs, seed, train, lambda count: accuracy(count, VOTES), progress)
+        curve, seconds = train_epochs(seen, config.epochs, seed, train, lambda count: accuracy(count, VOTES), progress)
         return Outcome(
             accuracy={passes: accuracy(len(seen.test_labels), passes) for passes in self.passes},
             curve=curve,
@@ -153,7 +158,7 @@ class FloatLearner:
         def accuracy(count: int) -> float:
             return baseline.accuracy(dataset.test_features[:count], dataset.test_labels[:count])
 
-        curve, seconds = _train(dataset, self.epochs, seed, baseline.train, accuracy, progress)
+        curve, seconds = train_epochs(dataset, self.epochs, seed, baseline.train, accuracy, progress)
         return Outcome(
             accuracy={0: accuracy(len(dataset.test_labels))},
             curve=curve,
@@ -226,7 +231,7 @@ class Figure:
         return cls(mean=mean(values), deviation=stdev(values) if len(values) > 1 else None)
 
 
-def _train(
+def train_epochs(
     dataset: Dataset,
     epochs: int,
     seed: int,

@@ -113,7 +113,7 @@ def _data_shape(report: RunReport) -> tuple[int, int]:
 
 def _check_same_run(path: Path, finished: SweepRun, planned: SweepRun, source: Path) -> None:
     for name, value in _flat(planned).items():
-        trained = _flat(finished)[name]
+        trained = _flat(finished).get(name)
         if trained != value:
             raise RunError(
                 f"{path}: was trained with {name} = {trained!r}, but {source} now says {value!r}: put that back, "
@@ -123,4 +123,8 @@ def _check_same_run(path: Path, finished: SweepRun, planned: SweepRun, source: P
 
 def _flat(run: SweepRun) -> dict[str, Any]:
     values = run.to_dict()
-    return {**values.pop("config"), **values}
+    array = values.pop("array") or {}
+    device = array.pop("device", {})
+    fields = {f"array.{name}": value for name, value in array.items()}
+    fields |= {f"array.device.{name}": value for name, value in device.items()}
+    return {**values.pop("config"), **values, **fields}

@@ -11,10 +11,12 @@ from typing import Any, Self
 from .baseline import FloatBaseline
 from .config import Config
 from .data import Dataset, load_dataset
-from .experiment import Result, train_experiment
+from .experiment import Machine, Result, train_experiment
 from .run_state import DataRecord
 
 DATA_SETS_KEPT = 2
+
+MachineMaker = Callable[[Config, Mapping[str, Any]], Machine]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,8 @@ class SweepRun:
         Votes to evaluate with, ascending.
     baseline : bool
         Whether a `FloatBaseline` is trained beside the machine.
+    array : mapping or None
+        The description of the analog array, with the seed of this run; None for exact ones.
     """
 
     case: str
@@ -43,6 +47,7 @@ class SweepRun:
     validation: int
     passes: tuple[int, ...]
     baseline: bool
+    array: Mapping[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -69,9 +74,15 @@ class SweepRun:
             validation=int(values["validation"]),
             passes=tuple(values["passes"]),
             baseline=bool(values["baseline"]),
+            array=values.get("array"),
         )
 
-    def perform(self, source: str | None = None, progress: Callable[[float], None] = lambda share: None) -> "RunReport":
+    def perform(
+        self,
+        source: str | None = None,
+        progress: Callable[[float], None] = lambda share: None,
+        on_array: MachineMaker | None = None,
+    ) -> "RunReport":
         """Load the data, train and evaluate.
 
         Parameters
@@ -80,6 +91,8 @@ class SweepRun:
             Where this process finds the data, if elsewhere than at `data`.
         progress : callable
             Called with the share of the training that is done, 0 to 1.
+        on_array : callable, optional
+            Makes the machine of a run that has an array.
 
         Raises
         ------
@@ -95,6 +108,7 @@ class SweepRun:
             passes=self.passes,
             baseline=FloatBaseline(sizes=self.config.sizes, seed=self.config.seed) if self.baseline else None,
             progress=lambda trained: progress(trained / samples),
+            machine=on_array(self.config, self.array) if on_array and self.array is not None else None,
         )
         return RunReport(
             run=self,

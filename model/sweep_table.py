@@ -5,7 +5,7 @@ from itertools import groupby
 from statistics import fmean, stdev
 from typing import Any
 
-from .sweep import Plan, as_cell
+from .sweep import Case, Plan, as_cell
 from .sweep_run import RunReport, SweepRun
 
 Row = dict[str, Any]
@@ -27,8 +27,12 @@ def result_rows(plan: Plan, reports: Mapping[str, RunReport]) -> list[Row]:
         (None without a baseline), evaluated_on (test or validation), evaluated_samples, epochs, train_samples,
         samples_trained, seconds, samples_per_second, weights_sha256 and config_sha256.
     """
+    cases = {case.name: case for case in plan.cases}
     return [
-        _row(plan, run, reports[run.name], passes) for run in plan.runs if run.name in reports for passes in plan.passes
+        _row(plan, cases[run.case], run, reports[run.name], passes)
+        for run in plan.runs
+        if run.name in reports
+        for passes in plan.passes
     ]
 
 
@@ -50,11 +54,11 @@ def summary_rows(plan: Plan, reports: Mapping[str, RunReport]) -> list[Row]:
     ]
 
 
-def _row(plan: Plan, run: SweepRun, report: RunReport, passes: int) -> Row:
-    config, result = run.config.to_dict(), report.result
+def _row(plan: Plan, case: Case, run: SweepRun, report: RunReport, passes: int) -> Row:
+    fields, result = case.fields(), report.result
     return {
         "case": run.case,
-        **{name: as_cell(config[name]) for name in plan.varied},
+        **{name: as_cell(fields.get(name)) for name in plan.varied},
         "seed": run.config.seed,
         "passes": passes,
         "accuracy": result.accuracy[passes],

@@ -132,6 +132,19 @@ def array_preset(name: str) -> ArrayConfig:
         raise ConfigError(f"there is no array {name!r}; the arrays are {', '.join(ARRAYS)}") from None
 
 
+def named_array(name: object) -> ArrayConfig:
+    """The array of a preset or of a file; a name with a slash or that ends in .toml is a file's.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such preset, or the file is wrong.
+    """
+    if not isinstance(name, str):
+        raise ConfigError(f"an array must be a preset or a file, not {name!r}")
+    return ArrayConfig.from_toml(name) if name.endswith(".toml") or os.sep in name else array_preset(name)
+
+
 def _table(values: dict[str, Any], name: str, kind: type) -> dict[str, Any]:
     """Take a table of the fields of `kind` out of `values`."""
     table = values.pop(name, {})

@@ -14,6 +14,7 @@ from .history import History
 from .memory import check_memory
 from .noise import ONE, Normals, Purpose, counter_words, device_words, line_normals, normals_of
 from .population import Whole, make_population
+from .pulse_count import PulseCount
 
 Conductances = NDArray[np.int32]
 PLUS, MINUS = 0, 1
@@ -41,6 +42,7 @@ class AnalogCrossbar:
         What has happened to the devices, and what reads see of them for it.
     driven : ndarray of int64
         Rows of the last forward read.
+    pulses : PulseCount
 
     Raises
     ------
@@ -63,6 +65,7 @@ class AnalogCrossbar:
         self.conductances: Whole = np.full(shape, (self.steps.low + self.steps.high) // 2)
         self.history = History(config, layer, array, self.population)
         self._periphery = Periphery(array, self.steps.half_lsb)
+        self.pulses = PulseCount(0, 0, 0)
         self.driven: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._held: Whole = np.zeros(self.columns, dtype=np.int64)
         self._lines: Whole = np.arange(self.columns)
@@ -97,6 +100,7 @@ class AnalogCrossbar:
         up = np.stack([signs[columns] > 0, signs[columns] < 0])
         first = address.repetition * self._pulses_per_step
         for number in range(first, first + self._pulses_per_step):
+            self.pulses += _count(self.conductances[:, digit][:, rows[:, np.newaxis], columns], up)
             noise = self._pulse_noise(address._replace(repetition=number), rows, columns, digit)
             for polarity in (PLUS, MINUS):
                 self._move(polarity, digit, rows, columns, up[polarity], noise[..., polarity])
@@ -172,6 +176,12 @@ class AnalogCrossbar:
         return [
             np.broadcast_to(values, shape)[polarity, digit, rows[:, np.newaxis], columns] for values in self.population
         ]
+
+
+def _count(met: Whole, up: NDArray[np.bool_]) -> PulseCount:
+    """Of pulses on devices of conductances `met`, shape (2, rows, columns), up where `up`, shape (2, columns)."""
+    up = up[:, np.newaxis, :]
+    return PulseCount(met[PLUS].size, int((met * up).sum()), int((met * ~up).sum()))
 
 
 class Periphery:

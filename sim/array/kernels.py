@@ -105,15 +105,21 @@ def draw_normals(a, t, count, sample, c2, purpose, layer):  # type: ignore[no-un
     c1 = np.uint64(sample) & WORD
     c3 = np.uint64((purpose << 16) + layer + 1)
     for index in range(count):
-        x0, x1, x2, x3 = t.lines[index], c1, np.uint64(c2), c3
-        k0, k1 = np.uint64(a.key_low), np.uint64(a.key_high)
-        for _ in range(ROUNDS):
-            p0, p1 = M0 * x0, M1 * x2
-            x0, x1 = (p1 >> HALF) ^ x1 ^ k0, p1 & WORD
-            x2, x3 = (p0 >> HALF) ^ x3 ^ k1, p0 & WORD
-            k0, k1 = (k0 + W0) & WORD, (k1 + W1) & WORD
-        t.first[index] = normal(x0, x1)
-        t.second[index] = normal(x2, x3)
+        w0, w1, w2, w3 = words(a.key_low, a.key_high, t.lines[index], c1, np.uint64(c2), c3)
+        t.first[index] = normal(w0, w1)
+        t.second[index] = normal(w2, w3)
+
+
+@compiled
+def words(key_low, key_high, x0, x1, x2, x3):  # type: ignore[no-untyped-def]
+    """Philox4x32-10 of a counter."""
+    k0, k1 = np.uint64(key_low), np.uint64(key_high)
+    for _ in range(ROUNDS):
+        p0, p1 = M0 * x0, M1 * x2
+        x0, x1 = (p1 >> HALF) ^ x1 ^ k0, p1 & WORD
+        x2, x3 = (p0 >> HALF) ^ x3 ^ k1, p0 & WORD
+        k0, k1 = (k0 + W0) & WORD, (k1 + W1) & WORD
+    return x0, x1, x2, x3
 
 
 @compiled
@@ -347,6 +353,8 @@ def pulse(m, a, t, layer, row, digit, signs, driven, sample, c2):  # type: ignor
 def pulse_once(m, a, t, layer, row, digit, signs, driven, sample, c2):  # type: ignore[no-untyped-def]
     """Give the cells `digit` of a row a pulse along `signs`, those of the columns that are driven."""
     noisy = a.range_spread != 0 or a.step_spread != 0
+    if len(t.pulses):
+        count_pulses(m, a, t, layer, row, digit, signs, driven)
     if (
         a.alike
         and not a.history.changes
@@ -376,6 +384,23 @@ def pulse_once(m, a, t, layer, row, digit, signs, driven, sample, c2):  # type: 
         m.weights[cell] += a.places[digit] * (seen_difference(a, digit, cell) - before)
     if a.history.half_selects:
         note_selects(a.history, a.digits, layer, row, digit, signs, t.driven, driven)
+
+
+@compiled
+def count_pulses(m, a, t, layer, row, digit, signs, driven):  # type: ignore[no-untyped-def]
+    """Count the cells of a row that are pulsed, and add up the conductances that the pulses meet."""
+    columns = m.sizes[layer + 1]
+    start = m.starts[layer] + row * m.widths[layer + 1]
+    plus = a.conductances[PLUS, digit, start : start + columns]
+    minus = a.conductances[MINUS, digit, start : start + columns]
+    met_by_set, met_by_reset = np.int64(0), np.int64(0)
+    for column in range(columns):
+        up, down = np.int64(signs[column] > 0), np.int64(signs[column] < 0)
+        met_by_set += up * plus[column] + down * minus[column]
+        met_by_reset += up * minus[column] + down * plus[column]
+    t.pulses[layer, 0] += driven
+    t.pulses[layer, 1] += met_by_set
+    t.pulses[layer, 2] += met_by_reset
 
 
 @compiled

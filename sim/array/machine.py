@@ -99,6 +99,8 @@ class AnalogScratch(NamedTuple):
     carried : ndarray of int8, shape (lines,)
     codes : ndarray of int64, shape (lines,)
         Weights that a verified carry found.
+    pulses : ndarray of int64, shape (layers, 3), or (0, 3) where pulses are not counted
+        Cells pulsed since the array was made, and sums of the conductances that SET and RESET pulses met, in quanta.
     """
 
     variance: Array
@@ -112,12 +114,15 @@ class AnalogScratch(NamedTuple):
     driven: Array
     carried: Array
     codes: Array
+    pulses: Array
 
 
 def make_analog(
-    config: Config, array: ArrayConfig
+    config: Config, array: ArrayConfig, counting: bool = False
 ) -> tuple[tuple[Machine, Scratch, Analog, AnalogScratch], FlatAgeing]:
     """All that the kernels need, conductances at mid-range, and what the loops between samples need besides.
+
+    With `counting` they count pulses, which takes time.
 
     Raises
     ------
@@ -163,7 +168,7 @@ def make_analog(
         reference_step=periphery.step,
         history=history,
     )
-    return (machine, make_scratch(machine), analog, _make_scratch(machine)), ageing
+    return (machine, make_scratch(machine), analog, _make_scratch(machine, counting)), ageing
 
 
 def _layers(config: Config) -> range:
@@ -218,7 +223,7 @@ def _offsets(config: Config, periphery: Periphery, machine: Machine) -> Array:
     return offsets
 
 
-def _make_scratch(machine: Machine) -> AnalogScratch:
+def _make_scratch(machine: Machine, counting: bool) -> AnalogScratch:
     lines = int(machine.widths.max()) + LINE
     return AnalogScratch(
         variance=np.zeros(lines, dtype=np.int64),
@@ -232,4 +237,5 @@ def _make_scratch(machine: Machine) -> AnalogScratch:
         driven=np.zeros(lines, dtype=np.int64),
         carried=np.zeros(lines, dtype=np.int8),
         codes=np.zeros(lines, dtype=np.int64),
+        pulses=np.zeros((len(machine.sizes) - 1 if counting else 0, 3), dtype=np.int64),
     )

@@ -62,6 +62,12 @@ class AnalogRun(Run):
             ]
         return report
 
+    def conductances_S(self, layer: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Conductances of `layer` (1 to L) when the run began and now, each of shape (2, digits, rows, columns)."""
+        quantum = self.array.device.quantum_S
+        begun, now = self._make_trainer().conductances()[layer - 1], self.trainer.conductances()[layer - 1]
+        return quantum * begun.astype(np.float64), quantum * now.astype(np.float64)
+
     @classmethod
     def _of(cls, path: Path, config: Config, state: RunState) -> Self:
         try:

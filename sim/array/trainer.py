@@ -20,6 +20,7 @@ from .history import check_history
 from .history_keeper import HistoryKeeper, State
 from .machine import make_analog
 from .noise import ONE
+from .pulse_count import PulseCount
 
 Conductances = NDArray[np.int32]
 
@@ -33,6 +34,8 @@ class FastAnalogTrainer(KernelTrainer):
         The machine.
     array : ArrayConfig
         Its arrays.
+    counting : bool
+        Whether pulses are counted, which takes time.
 
     Raises
     ------
@@ -42,10 +45,10 @@ class FastAnalogTrainer(KernelTrainer):
         Where Numba is missing.
     """
 
-    def __init__(self, config: Config, array: ArrayConfig) -> None:
+    def __init__(self, config: Config, array: ArrayConfig, *, counting: bool = False) -> None:
         self.array = array
         self._steps = whole_steps(array.device, config.digit_max, config.pulses_per_step)
-        arrays, ageing = make_analog(config, array)
+        arrays, ageing = make_analog(config, array, counting)
         self._analog = arrays[2]
         self._keeper = HistoryKeeper(config, array, arrays[0], arrays[2], ageing)
         super().__init__(config, _kernels(), arrays)
@@ -145,6 +148,10 @@ class FastAnalogTrainer(KernelTrainer):
         """Of the wires' effective conductances in layers 1 to L, at each refresh."""
         return self._keeper.staleness
 
+    def pulses(self) -> list[PulseCount]:
+        """Pulses of layers 1 to L since the machine was made; none where they are not counted."""
+        return [PulseCount(*map(int, counts)) for counts in self.arrays[3].pulses]
+
     def _devices(self, polarity: int, digit: int, layer: int) -> NDArray[np.signedinteger]:
         """Conductances of a layer's devices, shape (rows, columns)."""
         return self._part(self._analog.conductances[polarity, digit], layer)
@@ -222,6 +229,10 @@ class AnalogTrainer(Trainer):
     def staleness(self) -> list[list[Staleness]]:
         """Of the wires' effective conductances in layers 1 to L, at each refresh."""
         return [crossbar.history.staleness for crossbar in self.crossbars]
+
+    def pulses(self) -> list[PulseCount]:
+        """Pulses of layers 1 to L since the machine was made."""
+        return [crossbar.pulses for crossbar in self.crossbars]
 
     def _make_crossbar(self, config: Config, layer: int) -> AnalogCrossbar:
         self.crossbars.append(AnalogCrossbar(config, layer, self.array))

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from stochastor.cli.main import run
@@ -67,6 +68,16 @@ def test_trainings_that_are_finished_are_not_made_again_and_damaged_ones_are(tmp
     assert second.out == first.out
     assert second.err.count("seed") == 1
     assert {path: path.read_bytes() for path in kept[1:]} == contents
+
+
+def test_a_learner_that_is_compared_twice_is_trained_once(tmp_path, capsys, monkeypatch):
+    rows = tuple(replace(STUDY.rows[0], label=label) for label in ("one", "two"))
+    monkeypatch.setattr(studies, "find_study", lambda name: replace(STUDY, rows=rows, seeds=(0,)))
+    assert reproduce("--out", tmp_path) == 0
+    shown = capsys.readouterr()
+    assert shown.err.count("seed 0") == 1
+    one, two = (line.split("|")[3:] for line in shown.out.splitlines() if "| 64-6-10" in line)
+    assert one == two
 
 
 def test_a_page_without_a_place_for_the_table_is_refused_and_left_alone(tmp_path, capsys):

@@ -56,7 +56,9 @@ def test_a_learning_curve_ends_at_the_last_epoch_and_progress_at_one(dataset):
 
 
 def test_an_outcome_reads_back_from_its_json():
-    outcome = Outcome(accuracy={1: 0.5, 16: 0.75}, curve=((1, 0.25), (3, 0.5)), seconds=1.5, samples=300)
+    outcome = Outcome(
+        accuracy={1: 0.5, 16: 0.75}, curve=((1, 0.25), (3, 0.5)), seconds=1.5, samples=300, figures={"J": 1e-9}
+    )
     assert Outcome.from_dict(json.loads(json.dumps(outcome.to_dict()))) == outcome
 
 

@@ -13,6 +13,7 @@ from stochastor.sim.array.crossbar import MINUS, PLUS, AnalogCrossbar, integer_r
 from stochastor.sim.array.device import Device
 from stochastor.sim.array.machine import make_analog
 from stochastor.sim.array.memory import bytes_per_device
+from stochastor.sim.array.pulse_count import PulseCount
 from stochastor.sim.array.wiring import Wires
 
 ADDRESS = Address(3, 1, training=True)
@@ -85,6 +86,25 @@ def test_a_pulse_moves_plus_and_minus_by_their_own_steps():
     plus, minus = crossbar.conductances[:, 0, 1]
     assert plus.tolist() == [450, 350, 300, 300, 300]
     assert minus.tolist() == [150, 250, 300, 300, 300]
+
+
+def test_pulses_are_counted_with_the_conductances_that_they_meet():
+    device = Device(
+        g_min_S=1e-6,
+        g_max_S=5e-6,
+        states=5,
+        response="soft_bounds",
+        set_voltage_V=2.0,
+        reset_voltage_V=3.0,
+        pulse_s=1e-7,
+    )
+    crossbar = AnalogCrossbar(replace(MACHINE, weight_bits=2), 1, ArrayConfig(device=device))
+    crossbar.pulse(ADDRESS, indices(1, 2), np.array([1, -1, 0, 0, 0], dtype=np.int8))
+    assert crossbar.pulses == PulseCount(4, 4 * 300, 4 * 300)
+    crossbar.pulse(ADDRESS, indices(1), np.array([1, 0, 0, 0, 0], dtype=np.int8))
+    assert crossbar.pulses == PulseCount(5, 4 * 300 + 400, 4 * 300 + 200)
+    assert crossbar.pulses.pulses == 10
+    assert crossbar.pulses.energy_J(device) == pytest.approx((4 * 16e-6 + 9 * 14e-6) * 1e-7)
 
 
 def test_conductances_stay_within_their_devices_ranges():

@@ -100,8 +100,19 @@ def test_the_command_trains_and_infers_on_an_array_from_a_file(tmp_path, capsys)
     accuracy = open_run(tmp_path / "run").report()["test_accuracy_votes16"]
     assert shown.count(f"{100 * accuracy:.2f} %") >= 2
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
-        "array.toml", "config.toml", "learning.png", "report.json", "state.npz",
+        "array.toml", "conductances.png", "config.toml", "learning.png", "report.json", "state.npz",
     ]  # fmt: skip
+
+
+def test_conductances_before_and_after_are_those_of_the_run(tmp_path, dataset):
+    run = begun(tmp_path / "run", dataset)
+    begun_with = [1e-8 * g for g in run.trainer.conductances()]
+    run.train(dataset)
+    for layer in (1, 2):
+        before, after = open_run(tmp_path / "run").conductances_S(layer)
+        assert np.array_equal(before, begun_with[layer - 1])
+        assert np.array_equal(after, 1e-8 * run.trainer.conductances()[layer - 1])
+        assert (before != after).any()
 
 
 @pytest.mark.parametrize(

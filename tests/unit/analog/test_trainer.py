@@ -146,6 +146,16 @@ def test_compiled_loops_count_as_the_plain_array(fields):
     assert plain.counts.to_dict()["passes"] == 27
 
 
+@pytest.mark.parametrize("fields", [PLAIN, CARRY, VERIFIED])
+def test_pulses_and_the_conductances_that_they_meet_are_counted_alike(fields):
+    config, array = machine("taox", fields), noisy(ARRAYS["taox"])
+    fast, plain = trained(FastAnalogTrainer(config, array, counting=True)), trained(AnalogTrainer(config, array))
+    assert fast.pulses() == plain.pulses()
+    assert all(count.cells for count in fast.pulses())
+    uncounted = trained(FastAnalogTrainer(config, array))
+    assert all(np.array_equal(a, b) for a, b in zip(uncounted.conductances(), fast.conductances(), strict=True))
+
+
 def test_an_ideal_array_trains_the_digits_to_the_bits_of_the_integer_one():
     config, data = preset("digits"), load_dataset("digits")
     analog, integer = FastAnalogTrainer(config, ARRAYS["ideal"]), FastTrainer(config)

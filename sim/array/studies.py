@@ -1,0 +1,255 @@
+"""The studies of devices: what the machine, and backpropagation beside it, come to on each."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from ...model.config import Config
+from ...model.errors import ConfigError
+from ...model.study import Learner, Row, Study
+from .config import ARRAYS, ArrayConfig
+from .device import Device, whole_steps
+from .learners import ArrayLearner, InSituLearner
+from .noise import ONE
+
+DEVICE_STUDIES = ("devices", "nonidealities")
+ONE_CELL, CARRY, PULSES, ACCUMULATED = "one_cell", "carry", "pulses", "accumulated"
+MACHINES = {ONE_CELL: "one bit, one cell a weight", CARRY: "one bit, several cells, carry"}
+FLOATS = {PULSES: "float, whole pulses", ACCUMULATED: "float, accumulated, whole pulses"}
+SERIES = MACHINES | FLOATS
+HELD_OUT = 10_000
+IDEAL = Device(g_min_S=1e-6, g_max_S=10e-6, states=128)
+SETTINGS = "settings.toml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """What a device study is made on.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+    data : str
+    validation : int
+        Held out for the study of non-idealities.
+    most_epochs : int
+    devices_seeds, nonidealities_seeds : tuple of int
+    suffix : str
+        Of the study's name.
+    """
+
+    sizes: tuple[int, ...]
+    data: str
+    validation: int
+    most_epochs: int
+    devices_seeds: tuple[int, ...]
+    nonidealities_seeds: tuple[int, ...]
+    suffix: str
+
+
+FULL = Scale(
+    sizes=(784, 256, 10),
+    data="mnist",
+    validation=HELD_OUT,
+    most_epochs=100_000,
+    devices_seeds=(0, 1, 2),
+    nonidealities_seeds=(0,),
+    suffix="",
+)
+QUICK = Scale(
+    sizes=(64, 32, 10),
+    data="digits",
+    validation=300,
+    most_epochs=3,
+    devices_seeds=(0,),
+    nonidealities_seeds=(0,),
+    suffix="-quick",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """How much there is of a non-ideality.
+
+    Attributes
+    ----------
+    label : str
+    array : ArrayConfig
+    bits : int
+        What `weight_bits` are raised by, for devices of more or fewer states.
+    """
+
+    label: str
+    array: ArrayConfig
+    bits: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nonideality:
+    """A non-ideality and its levels.
+
+    Attributes
+    ----------
+    title : str
+    unit : str
+        Of the levels.
+    levels : tuple of Level
+    series : tuple of str
+        Which learners are compared, as in the settings.
+    """
+
+    title: str
+    unit: str
+    levels: tuple[Level, ...]
+    series: tuple[str, ...] = (ONE_CELL, CARRY, PULSES)
+
+
+def find_device_study(name: str, quick: bool = False) -> Study:
+    """The study `name`, or its quick version on digits.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or the settings are none of possible learners.
+    """
+    scale = QUICK if quick else FULL
+    if name == "devices":
+        return _devices(scale)
+    if name == "nonidealities":
+        return _nonidealities(scale)
+    raise ConfigError(f"there is no study of devices called {name!r}; there are {', '.join(DEVICE_STUDIES)}")
+
+
+@cache
+def settings() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+    """The learners' settings, by array, or ``nonidealities``, and series."""
+    return tomllib.loads(files(__package__).joinpath(SETTINGS).read_text(encoding="utf-8"))
+
+
+def level_label(level: Level, series: str) -> str:
+    """The label of a level's row."""
+    return f"{level.label}: {SERIES[series]}"
+
+
+def nonidealities() -> tuple[Nonideality, ...]:
+    """All non-idealities, each alone on a device that is ideal otherwise."""
+    exact = (ONE_CELL, CARRY)  # backpropagation in situ reads exactly
+    return (
+        _shares("cycle-to-cycle spread", "% of a step", "cycle_spread_of_step", (0, 25, 50, 100, 200, 400)),
+        _shares("device-to-device spread of steps", "%", "step_spread", (0, 10, 30, 60, 100)),
+        Nonideality(
+            title="stuck devices",
+            unit="%, half of them on",
+            levels=tuple(
+                _level(str(share), stuck_on=share / 200, stuck_off=share / 200) for share in (0, 2, 5, 10, 20)
+            ),
+        ),
+        _shares("read noise", "% of a conductance", "read_noise", (0, 2, 5, 10, 20), exact),
+        _shares("mismatch of SET and RESET", "%", "mismatch", (0, 10, 30, 60, 100)),
+        Nonideality(
+            title="nonlinearity",
+            unit="label of SET, less for RESET",
+            levels=(
+                _level("0"),
+                *(_nonlinear(label) for label in (0.5, 1, 2, 4)),
+                _level("soft bounds", response="soft_bounds"),
+            ),
+        ),
+        Nonideality(
+            title="states",
+            unit="",
+            levels=tuple(
+                Level(label=str(1 << bits), array=ArrayConfig(device=replace(IDEAL, states=1 << bits)), bits=bits - 7)
+                for bits in (8, 7, 6, 5, 4)
+            ),
+        ),
+        Nonideality(
+            title="comparator noise",
+            unit="LSB",
+            levels=tuple(_noisy_comparators(lsb) for lsb in (0, 4, 8, 16, 32, 64)),
+            series=exact,
+        ),
+    )
+
+
+def _devices(scale: Scale) -> Study:
+    rows = []
+    for name, array in ARRAYS.items():
+        for series, label in SERIES.items():
+            if series in settings()[name]:
+                rows.append(Row(group=name, label=label, learner=_learner(name, series, array, scale)))
+    return Study(
+        name=f"devices{scale.suffix}",
+        title="Learning on devices: the one-bit machine and backpropagation with whole pulses",
+        data=scale.data,
+        validation=0,
+        seeds=scale.devices_seeds,
+        rows=tuple(rows),
+    )
+
+
+def _nonidealities(scale: Scale) -> Study:
+    rows = [
+        Row(
+            group=kind.title,
+            label=level_label(level, series),
+            learner=_learner("nonidealities", series, level.array, scale, level.bits),
+        )
+        for kind in nonidealities()
+        for level in kind.levels
+        for series in kind.series
+    ]
+    return Study(
+        name=f"nonidealities{scale.suffix}",
+        title="What each non-ideality costs, on a device that is ideal otherwise",
+        data=scale.data,
+        validation=scale.validation,
+        seeds=scale.nonidealities_seeds,
+        rows=tuple(rows),
+    )
+
+
+def _learner(name: str, series: str, array: ArrayConfig, scale: Scale, bits: int = 0) -> Learner:
+    """The learner of a section of the settings, its weights of so many bits more."""
+    values = dict(settings()[name][series])
+    where = f"{SETTINGS}: {name}.{series}"
+    epochs = min(values.pop("epochs"), scale.most_epochs)
+    values |= {"weight_bits": values["weight_bits"] + bits, "scale": _shifted(values["scale"], bits)}
+    if series in FLOATS:
+        return InSituLearner(sizes=scale.sizes, epochs=epochs, array=array, options=values)
+    if "carry_pulses" in values:
+        values["carry_pulses"] = _shifted(values["carry_pulses"], bits)
+    config = Config.from_dict({"sizes": scale.sizes, "epochs": epochs, **values}, where=where)
+    return ArrayLearner(config=config, array=array)
+
+
+def _shifted(value: int, bits: int) -> int:
+    return value << bits if bits > 0 else max(value >> -bits, 1)
+
+
+def _shares(
+    title: str, unit: str, field: str, levels: tuple[float, ...], series: tuple[str, ...] = (ONE_CELL, CARRY, PULSES)
+) -> Nonideality:
+    """Levels of a field that is a share, in per cent."""
+    return Nonideality(
+        title=title,
+        unit=unit,
+        levels=tuple(_level(f"{level:g}", **{field: level / 100}) for level in levels),
+        series=series,
+    )
+
+
+def _level(label: str, **fields: Any) -> Level:
+    return Level(label=label, array=ArrayConfig(device=replace(IDEAL, **fields)))
+
+
+def _nonlinear(label: float) -> Level:
+    return _level(f"{label:g}", response="exponential", set_nonlinearity=label, reset_nonlinearity=-label)
+
+
+def _noisy_comparators(lsb: float) -> Level:
+    siemens = 2 * whole_steps(IDEAL, 63).half_lsb / ONE * IDEAL.quantum_S
+    return Level(label=f"{lsb:g}", array=ArrayConfig(device=IDEAL, comparator_noise_S=lsb * siemens))
