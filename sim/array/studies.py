@@ -217,13 +217,22 @@ def _learner(name: str, series: str, array: ArrayConfig, scale: Scale, bits: int
     values = dict(settings()[name][series])
     where = f"{SETTINGS}: {name}.{series}"
     epochs = min(values.pop("epochs"), scale.most_epochs)
+    if series == CARRY:
+        return ArrayLearner(config=_with_carry(values, scale, epochs, array, where), array=array)
     values |= {"weight_bits": values["weight_bits"] + bits, "scale": _shifted(values["scale"], bits)}
     if series in FLOATS:
         return InSituLearner(sizes=scale.sizes, epochs=epochs, array=array, options=values)
-    if "carry_pulses" in values:
-        values["carry_pulses"] = _shifted(values["carry_pulses"], bits)
     config = Config.from_dict({"sizes": scale.sizes, "epochs": epochs, **values}, where=where)
     return ArrayLearner(config=config, array=array)
+
+
+def _with_carry(values: dict[str, Any], scale: Scale, epochs: int, array: ArrayConfig, where: str) -> Config:
+    """A machine with carry; where devices have too few states a step is of fewer pulses."""
+    config = Config.from_dict({"sizes": scale.sizes, "epochs": epochs, **values}, where=where)
+    if array.device.states == 0:
+        return config
+    most = (array.device.states - 1) // (2 * config.digit_max)
+    return replace(config, pulses_per_step=max(min(config.pulses_per_step, most), 1))
 
 
 def _shifted(value: int, bits: int) -> int:

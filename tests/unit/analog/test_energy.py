@@ -13,7 +13,7 @@ from stochastor.sim.energy import PARTS, TRAINING, alternatives, energies, total
 from stochastor.sim.energy_constants import CONSTANTS, load_constants
 
 CONFIG = Config(sizes=(9, 7, 3), scale=3, reference_bits=16)
-DEVICE = Device(g_max_S=1e-5, set_voltage_V=2.0, reset_voltage_V=1.0, read_voltage_V=0.5, pulse_s=1e-7)
+DEVICE = Device(set_voltage_V=2.0, reset_voltage_V=1.0, read_voltage_V=0.5, pulse_s=1e-7)
 KIND_OF_PART = {
     "array reads": "cells_read",
     "program pulses": "set_pulses",
