@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from stochastor.hdl.cycles import sample_cycles
+from stochastor.hdl.cycles import carry_cycles, sample_cycles
 from stochastor.model.config import Config, Gate
-from stochastor.model.trainer import power_up_weights
+from stochastor.model.trainer import Trainer, power_up_weights
 from stochastor.sim.array.config import ARRAYS, ArrayConfig
 from stochastor.sim.array.pins import SimulatedArray
 from stochastor.sim.interpreted import Session, interpret
@@ -71,10 +72,70 @@ configs = st.builds(
 )
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, database=None)
+@settings(max_examples=8, deadline=None, derandomize=True, database=None)
 @given(config=configs)
 @example(config=pinned(sizes=(9, 7, 5, 3), seed=3))
 def test_every_sample_takes_the_cycles_of_the_formula(config: Config) -> None:
     session, difference = train(config, IDEAL)
     assert difference is None, str(difference)
     assert session.busy_cycles == [sample_cycles(config, observed.trace) for observed in session.observed]
+
+
+@settings(max_examples=6, deadline=None, derandomize=True, database=None)
+@given(config=configs, stalls=st.sampled_from([0.0, 0.3]), kind=st.sampled_from(["taox", "hfox_array"]))
+def test_every_machine_computes_the_bits_of_the_model_on_noisy_arrays(config: Config, stalls: float, kind: str) -> None:
+    _, difference = train(replace(config, weight_bits=BITS[kind]), noisy(ARRAYS[kind]), stalls=stalls)
+    assert difference is None, str(difference)
+
+
+QUICK = {"settle_cycles": 1, "pulse_cycles": 1, "recovery_cycles": 1}
+CARRY = {"carry_digits": 2, "carry_period": 2}
+
+
+@pytest.mark.parametrize("rough", [False, True])
+@pytest.mark.parametrize("name", ARRAYS)
+def test_decisions_and_conductances_are_those_of_the_model_on_every_array(name: str, rough: bool) -> None:
+    array = noisy(ARRAYS[name]) if rough else ARRAYS[name]
+    session, difference = train(pinned(sizes=(7, 5, 3), weight_bits=BITS[name], **QUICK), array)
+    assert difference is None, str(difference)
+    assert any(observed.trace.has_error for observed in session.observed)
+
+
+@pytest.mark.parametrize("name", [name for name in ARRAYS if BITS[name] > 2])
+def test_carries_are_those_of_the_model_on_every_array(name: str) -> None:
+    bits = BITS[name]
+    config = pinned(sizes=(3, 2), weight_bits=bits, carry_base=2 ** (bits - 2), **CARRY, **QUICK)
+    session, difference = train(config, noisy(ARRAYS[name]), exponents=[0, 0])
+    assert difference is None, str(difference)
+    assert any(len(layer.carried_up) for observed in session.observed for layer in observed.trace.layers)
+
+
+@pytest.mark.parametrize("fields", [{"sizes": (9, 7, 3), "lanes": 2}, {"sizes": (5, 4, 2), "input_draws": 2}])
+def test_ideal_arrays_behind_pins_give_the_bits_of_block_ram(fields: dict[str, object]) -> None:
+    config = pinned(**fields, **QUICK)
+    session, _ = train(config, IDEAL)
+    scoreboard = Scoreboard(config)
+    features = np.random.default_rng(config.seed).integers(0, 256, (len(EXPONENTS), config.sizes[0]), dtype=np.uint8)
+    for sample, observed in zip(features, session.observed, strict=True):
+        difference = scoreboard.check(sample, observed)
+        assert difference is None, str(difference)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"weight_bits": 3, "carry_base": 2, "tables": 1, "compare_cycles": 2},
+        {"weight_bits": 4, "carry_base": 2, "carry_pulses": 3, "pulse_cycles": 2, "settle_cycles": 3},
+    ],
+)
+def test_every_carry_takes_the_cycles_of_the_formula(fields: dict[str, object]) -> None:
+    config = pinned(sizes=(4, 3), **CARRY | QUICK | fields)
+    session, difference = train(config, IDEAL, exponents=[0, 1])
+    assert difference is None, str(difference)
+    never = Trainer(replace(config, carry_period=1_000_000))
+    never.load(full_cells(config))
+    features = np.random.default_rng(config.seed).integers(0, 256, (2, config.sizes[0]), dtype=np.uint8)
+    for sample, observed in zip(features, session.observed, strict=True):
+        never.train_sample(sample, observed.trace.label, observed.trace.exponent)
+    first, second = (sample_cycles(config, observed.trace) for observed in session.observed)
+    assert session.busy_cycles == [first, second + carry_cycles(config, never.weights())]
