@@ -87,6 +87,7 @@ class CompiledTrainer:
         self.config = config
         self.samples_trained = 0
         self._observer = Observer(config)
+        self._arrays = arrays
         self._bridge: ArrayBridge | None = None
         self._stall_threshold = int(stalls * (1 << 32))
         self._stall_seed = stall_seed
@@ -169,7 +170,9 @@ class CompiledTrainer:
         return self._run(inference_beats(self.config, features, passes), len(features), passes)
 
     def weights(self) -> list[Weights]:
-        """Weights of layers 1 to L, read through the access port."""
+        """Weights of layers 1 to L, read through the access port; behind pins, those nearest to the conductances."""
+        if self._arrays:
+            return [array.crossbar.dump() for array in self._arrays]
         matrices = []
         for layer in range(self.config.layers):
             rows, columns = np.indices((self.config.rows(layer + 1), self.config.cell_columns(layer + 1)))
@@ -178,8 +181,12 @@ class CompiledTrainer:
         return matrices
 
     def load(self, weights: Sequence[Weights]) -> None:
-        """Write all weights through the access port."""
+        """Write all weights through the access port; behind pins, program the arrays."""
         check_weights(self.config, weights)
+        if self._arrays:
+            for array, matrix in zip(self._arrays, weights, strict=True):
+                array.crossbar.load(matrix)
+            return
         for layer, matrix in enumerate(weights):
             rows, columns = np.indices(matrix.shape)
             self._access(layer=layer, row=rows.ravel(), column=columns.ravel(), write=1, value=matrix.ravel())

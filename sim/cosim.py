@@ -176,9 +176,10 @@ def check_simulator(simulator: Simulator) -> None:
 
 def _check_arrays(config: Config, array: ArrayConfig | None) -> None:
     if (config.array_side is ArraySide.PINS) != (array is not None):
+        given = "no analog arrays" if array is None else "analog arrays"
         raise ConfigError(
-            f"array_side = {config.array_side} and {'no arrays' if array is None else 'analog arrays'}: "
-            f"a design with pins is simulated with arrays behind them, and only such a design"
+            f"{given} for array_side = {config.array_side}: a design with pins is simulated with arrays behind them, "
+            f"and only such a design"
         )
 
 

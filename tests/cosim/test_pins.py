@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from stochastor.hdl import carry, layer, line_driver, trainer
 from stochastor.hdl.cycles import carry_cycles, sample_cycles
 from stochastor.model.config import Config, Gate
 from stochastor.model.trainer import Trainer, power_up_weights
 from stochastor.sim.array.config import ARRAYS, ArrayConfig
-from stochastor.sim.array.pins import SimulatedArray
+from stochastor.sim.array.pins import PinViolation, SimulatedArray
 from stochastor.sim.interpreted import Session, interpret
 from stochastor.sim.scoreboard import Difference, Scoreboard
+from test_mutations import mutate
 
 BITS = {"ideal": 8, "taox": 7, "alox_hfo2": 5, "gst_pcm": 6, "epiram": 6, "hfox_array": 2}
 ALL_NOISE = {"read_noise": 0.05, "step_spread": 0.3, "mismatch_spread": 0.1, "bound_spread": 0.1, "stuck_on": 0.02}
@@ -139,3 +141,54 @@ def test_every_carry_takes_the_cycles_of_the_formula(fields: dict[str, object]) 
         never.train_sample(sample, observed.trace.label, observed.trace.exponent)
     first, second = (sample_cycles(config, observed.trace) for observed in session.observed)
     assert session.busy_cycles == [first, second + carry_cycles(config, never.weights())]
+
+
+SMALL = pinned(sizes=(6, 4, 3), weight_bits=7, settle_cycles=2, pulse_cycles=2, recovery_cycles=2)
+DRAWS = replace(SMALL, input_draws=2)
+XOR = replace(SMALL, gate=Gate.XOR)
+CELLS = replace(SMALL, sizes=(3, 2), weight_bits=4, carry_digits=3, carry_base=4, carry_period=1)
+
+# Class, method, the code as it is, the code as it is not, machine, where it must be noticed: a stage, or a pin.
+MUTATIONS = [
+    (line_driver.LineDriver, "_compare", "(~pins.reference", "(pins.reference", SMALL, "stage gates"),
+    (line_driver.LineDriver, "_compare", "number + 1 + window, number", "number, number", XOR, "stage gates"),
+    (line_driver.LineDriver, "_compare", "comparison + 1", "comparison", SMALL, "stage"),
+    (line_driver.LineDriver, "_accept", "Read.BACKWARD", "Read.FORWARD", SMALL, "stage signs"),
+    (line_driver.LineDriver, "_accept", "digit.eq(operation.p.digit)", "digit.eq(0)", CELLS, "stage"),
+    (line_driver.LineDriver, "_set_columns", "chosen[::2] & ~chosen[1::2]", "chosen[::2]", SMALL, "pin column_minus"),
+    (line_driver.LineDriver, "_set_columns", "chosen[::2] & ~chosen[1::2]", "0", SMALL, "stage"),
+    (line_driver.LineDriver, "elaborate", "IDLE), pins.row_clear.eq(1)]", "IDLE)]", DRAWS, "stage fired"),
+    (line_driver.LineDriver, "elaborate", ", pins.zero.eq(1)]", "]", SMALL, "stage fired"),
+    (line_driver.LineDriver, "elaborate", "loaded.eq(0), ", "", SMALL, "stage"),
+    (line_driver.LineDriver, "elaborate", "config.settle_cycles", "config.settle_cycles - 1", SMALL, "pin integrate"),
+    (line_driver.LineDriver, "elaborate", "config.pulse_cycles", "config.pulse_cycles - 1", SMALL, "pin set"),
+    (line_driver.LineDriver, "elaborate", "config.recovery_cycles", "config.recovery_cycles - 1", SMALL, "pin reset"),
+    (line_driver.LineDriver, "elaborate", "resetting.eq(0)]", "resetting.eq(1)]", SMALL, "pin reset"),
+    (carry.Carry, "elaborate", "repetition.eq(last - pulses)", "repetition.eq(pulses)", CELLS, "stage"),
+    (carry.Carry, "elaborate", "m.d.comb += self.clear.eq(1)", "pass", CELLS, "stage"),
+    (layer.Layer, "_address", "== Bank.TRAIN", "!= Bank.TRAIN", SMALL, "stage"),
+    (trainer.Trainer, "_reach_arrays", "passes, presentation.number", "presentation.number, passes", SMALL, "stage"),
+]
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "code", "other", "config", "where"),
+    MUTATIONS,
+    ids=[f"{owner.__name__}: {other or code}" for owner, _, code, other, _, _ in MUTATIONS],
+)
+def test_one_wrong_line_is_noticed_at_its_stage_or_pin(
+    monkeypatch: pytest.MonkeyPatch, owner: type, method: str, code: str, other: str, config: Config, where: str
+) -> None:
+    exponents = [0] * (3 if config is CELLS else 4)
+    array = noisy(ARRAYS["taox"])
+    mutate(monkeypatch, owner, method, code, other)
+    try:
+        found = str(train(config, array, exponents=exponents)[1])
+    except PinViolation as violation:
+        found = str(violation)
+    assert where in found
+
+
+@pytest.mark.parametrize("config", [SMALL, DRAWS, XOR, CELLS])
+def test_machines_of_the_wrong_lines_are_right_without_them(config: Config) -> None:
+    assert train(config, noisy(ARRAYS["taox"]), exponents=[0] * (3 if config is CELLS else 4))[1] is None
