@@ -34,7 +34,7 @@ def sample_cycles(config: Config, trace: Trace) -> int:
     """
     side = _side(config)
     geometries = [Geometry.of(config, layer) for layer in range(1, config.layers + 1)]
-    released = side.forward(config, geometries, trace) + 1
+    released: int = side.forward(config, geometries, trace) + 1
     if trace.has_error:
         update = side.backward(config, geometries, trace, released) if config.layers > 1 else released
         released = side.update(config, geometries, trace, update)
@@ -68,7 +68,8 @@ def carry_cycles(config: Config, cells: Sequence[Cells]) -> int:
         Of layers 1 to L, as the carry finds them.
     """
     layers = range(1, config.layers + 1)
-    return 3 + max(_side(config).carry(Geometry.of(config, layer), config, cells[layer - 1]) for layer in layers)
+    cycles: int = 3 + max(_side(config).carry(Geometry.of(config, layer), config, cells[layer - 1]) for layer in layers)
+    return cycles
 
 
 def _pattern_cycles(config: Config, rows: NDArray[np.int64]) -> int:

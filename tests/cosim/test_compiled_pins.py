@@ -99,19 +99,3 @@ def test_pins_that_do_what_they_must_not_are_named(
     assert report.differences == 1
     assert report.first_difference is not None
     assert "layer 1, pin integrate: is 1 after 4 cycles of READ, before settle_cycles = 9" in report.first_difference
-
-
-def test_conductances_that_differ_are_named(
-    design: Design, digits: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    features, labels = digits
-    pulse = SimulatedArray._note_pulse
-
-    def stronger(array: SimulatedArray) -> None:
-        pulse(array)
-        array._crossbar.conductances[0, 0, 64, 3] += array._layer == 1
-
-    monkeypatch.setattr(SimulatedArray, "_note_pulse", stronger)
-    report = cosimulate(design, features[:2], labels[:2], [0, 0], simulator=Simulator.COMPILED, array=NOISY)
-    assert report.first_difference is not None
-    assert "layer 1" in report.first_difference

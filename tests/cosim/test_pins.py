@@ -143,6 +143,20 @@ def test_every_carry_takes_the_cycles_of_the_formula(fields: dict[str, object]) 
     assert session.busy_cycles == [first, second + carry_cycles(config, never.weights())]
 
 
+def test_a_conductance_that_differs_is_named_with_its_place() -> None:
+    config = pinned(sizes=(7, 5, 3), weight_bits=7)
+    cells, array = power_up_weights(config), ARRAYS["taox"]
+    arrays = [SimulatedArray(config, layer, array, matrix) for layer, matrix in enumerate(cells, start=1)]
+    scoreboard = Scoreboard(config, cells, array)
+    assert scoreboard.check_conductances(arrays) is None
+    conductances = arrays[1].crossbar.conductances
+    conductances[1, 0, 2, 1] += 1
+    expected = conductances[1, 0, 2, 1] - 1
+    assert str(scoreboard.check_conductances(arrays)) == (
+        f"after the last sample, layer 2, stage minus, row 2, lane 1: model {expected}, hardware {expected + 1}"
+    )
+
+
 SMALL = pinned(sizes=(6, 4, 3), weight_bits=7, settle_cycles=2, pulse_cycles=2, recovery_cycles=2)
 DRAWS = replace(SMALL, input_draws=2)
 XOR = replace(SMALL, gate=Gate.XOR)
