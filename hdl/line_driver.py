@@ -130,7 +130,9 @@ class LineDriver(wiring.Component):
             for kind in (Operation.DRIVE, Operation.SENSE, Operation.PULSE, Operation.DUMP)
         )
         m.d.comb += operation.ready.eq(~port.clear & ~pins.compare & ~(drives & held))
-        with m.If(operation.valid & operation.ready):
+        accepted = operation.valid & operation.ready
+        m.d.sync += port.dumped.valid.eq(accepted & dumps)
+        with m.If(accepted & (drives | senses | pulses)):
             m.d.sync += [pins.row.eq(operation.p.row), pins.address.eq(port.address)]
             if self._geometry.digits > 1:
                 m.d.sync += [pins.digit.eq(operation.p.digit), pins.alone.eq(drives & operation.p.alone)]
@@ -152,7 +154,6 @@ class LineDriver(wiring.Component):
                     m.next = "SELECT"
                 with m.If(~loaded):
                     m.next = "COLUMNS"
-            m.d.sync += port.dumped.valid.eq(dumps)
         m.d.comb += port.dumped.value.eq(-1 << (self._geometry.cell_bits - 1))
 
     def _set_columns(self, m: Module, done: Signal) -> None:

@@ -94,6 +94,11 @@ class SimulatedArray:
         self._program()
         return self._crossbar
 
+    @property
+    def levels(self) -> Levels:
+        """What the driver said last."""
+        return self._was
+
     def see(self, cycle: int, levels: Levels) -> int:
         """Take in what the driver says from `cycle` on; return what the comparators decide, as bits.
 

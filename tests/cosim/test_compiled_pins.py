@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from stochastor.hdl.cycles import sample_cycles
+from stochastor.hdl.pins import Phase
 from stochastor.hdl.verilog import Design, generate
 from stochastor.model.config import Config
 from stochastor.model.data import load_dataset
@@ -51,6 +52,7 @@ def test_training_and_votes_on_noisy_arrays_are_those_of_the_model(
             np.testing.assert_array_equal(outputs, [trace.outputs for trace in traces])
             np.testing.assert_array_equal(hardware.infer(features[:5], 3), model.infer(features[:5], 3))
         assert hardware.generator_states() == model.generator_states()
+        assert all(array.levels.phase == Phase.IDLE for array in arrays)
         for ours, theirs in zip(model.weights(), hardware.weights(), strict=True):
             np.testing.assert_array_equal(ours, theirs)
     for array, conductances in zip(arrays, model.conductances(), strict=True):
