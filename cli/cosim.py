@@ -1,30 +1,33 @@
 """``stochastor cosim``: hardware and golden model train the same samples and are compared bit for bit."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
-from ..model.config import Config
+from ..model.config import ArraySide, Config
 from ..model.errors import ConfigError, DataError
 from ..model.schedule import exponent, sample_order
 from .console import make_table, notices, output
 from .options import (
     DEFAULT_DATA,
+    ArrayOption,
     ConfigOption,
     DataOption,
     JsonOption,
     PresetOption,
     SeedOption,
     load_data,
+    resolve_array,
     resolve_config,
 )
 from .report import check_json_path, write_json
 
 if TYPE_CHECKING:
     from ..hdl.verilog import Design
+    from ..sim.array.config import ArrayConfig
     from ..sim.cosim import CosimReport, Simulator
 
 SIMULATORS = ("icarus", "verilator", "compiled")
@@ -49,6 +52,7 @@ def cosim(
         float,
         typer.Option("--stalls", metavar="P", help="Probability of a stall of each stream in each cycle."),
     ] = 0.0,
+    array: ArrayOption = None,
     verilog: Annotated[
         Path | None,
         typer.Option(
@@ -63,26 +67,39 @@ def cosim(
     and the weights at the end. The thinning schedule is run through in the N samples. A difference is named by sample,
     layer, stage and lane, with both values, and the command exits with code 1.
 
+    With --array, the model trains on analog arrays, and the hardware reaches arrays of the same devices by its pins;
+    compared are all decisions and, at the end, all conductances. Whatever a pin does that the specification forbids is
+    named by cycle, layer and pin.
+
     Examples:
 
         stochastor cosim
         stochastor cosim --preset tiny --simulator icarus --samples 20 --stalls 0.3
         stochastor cosim --verilog build/digits --samples 500
+        stochastor cosim --config coarse.toml --array taox
     """
     check_json_path(json)
     if not 0 <= stalls < 1:
         raise ConfigError(f"--stalls must be from 0 to less than 1, not {stalls}")
     chosen = _simulator(simulator)
-    design = _design(verilog, preset, config, seed)
-    report = run_cosim(design, data or DEFAULT_DATA, samples, chosen, stalls)
+    arrays = resolve_array(array)
+    design = _design(verilog, preset, config, seed, pins=arrays is not None)
+    report = run_cosim(design, data or DEFAULT_DATA, samples, chosen, stalls, arrays)
     print_cosim(report, design.config)
     write_json(json, cosim_figures(report, design.config))
     if report.differences:
         raise typer.Exit(1)
 
 
-def run_cosim(design: "Design", source: str, samples: int, simulator: "Simulator", stalls: float) -> "CosimReport":
-    """Co-simulate the first `samples` training samples, in the order of the first epoch.
+def run_cosim(
+    design: "Design",
+    source: str,
+    samples: int,
+    simulator: "Simulator",
+    stalls: float,
+    array: "ArrayConfig | None" = None,
+) -> "CosimReport":
+    """Co-simulate the first `samples` training samples, in the order of the first epoch, perhaps on analog arrays.
 
     Raises
     ------
@@ -104,6 +121,7 @@ def run_cosim(design: "Design", source: str, samples: int, simulator: "Simulator
             dataset.train_labels[order],
             np.array([exponent(index, samples) for index in range(samples)]),
             simulator=simulator,
+            array=array,
             stalls=stalls,
         )
 
@@ -138,18 +156,25 @@ def _simulator(name: str | None) -> "Simulator":
     return Simulator(name)
 
 
-def _design(delivered: Path | None, preset: str | None, config: Path | None, seed: int | None) -> "Design":
+def _design(
+    delivered: Path | None, preset: str | None, config: Path | None, seed: int | None, *, pins: bool
+) -> "Design":
     from ..hdl.verilog import Design, generate
 
     if delivered is None:
-        machine = resolve_config(preset, config, seed=seed)
+        machine = _machine(preset, config, seed, pins=pins)
         with notices.status("generating Verilog"):
             return generate(machine)
     design = Design.read(delivered)
     if preset is not None or config is not None or seed is not None:
-        wanted = resolve_config(preset, config, seed=seed)
+        wanted = _machine(preset, config, seed, pins=pins)
         if wanted.digest != design.config.digest:
             raise ConfigError(
                 f"{delivered} was made for another configuration; leave --preset, --config and --seed out"
             )
     return design
+
+
+def _machine(preset: str | None, config: Path | None, seed: int | None, *, pins: bool) -> Config:
+    machine = resolve_config(preset, config, seed=seed)
+    return replace(machine, array_side=ArraySide.PINS) if pins else machine

@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..model.config import Config
+from ..model.config import PIN_CYCLES, ArraySide, Config
 from ..model.errors import RunError
 from ..model.files import write_together
 from ..model.run import Run
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..hdl.verilog import Design
 
 # What decides the bits of a trained machine; lanes, tables and beats may be chosen anew.
-AREA_FIELDS = ("lanes", "tables", "pixels_per_beat")
+AREA_FIELDS = ("lanes", "tables", "pixels_per_beat", "array_side", *PIN_CYCLES)
 BIT_FIELDS = tuple(field.name for field in fields(Config) if field.name not in (*AREA_FIELDS, "epochs"))
 
 
@@ -38,6 +38,9 @@ def verilog(
             show_default=False,
         ),
     ] = None,
+    pins: Annotated[
+        bool, typer.Option("--pins", help="Reach arrays by pins instead of keeping weights in block RAM.")
+    ] = False,
     json: JsonOption = None,
 ) -> None:
     """Write the machine as Verilog, with a description of its ports that other tools can read.
@@ -45,24 +48,25 @@ def verilog(
     DIR then holds stochastor.v, stochastor.json (configuration, hashes, ports with their fields), stochastor.weights,
     stochastor.f (a list of the sources) and stochastor.vlt (what `verilator --lint-only -Wall` need not report, and
     why). The same machine always gives the same bytes. Without --preset and --config, --weights takes the run's own
-    configuration; with one of them, lanes, tables and pixels_per_beat may differ from it.
+    configuration; with one of them, lanes, tables, pixels_per_beat and the side and times of arrays may differ from it.
 
     Examples:
 
         stochastor verilog --preset tiny --out build/tiny
         stochastor verilog --weights runs/digits --out build/digits
+        stochastor verilog --preset tiny --pins --out build/pins
         verilator --lint-only -Wall build/tiny/stochastor.vlt build/tiny/stochastor.v
     """
     check_json_path(json)
     _check_directory(out)
-    design = _design(weights, preset, config)
+    design = _design(weights, preset, config, pins=pins)
     files = design.files()
     write_together(out, files)
     _print_design(design, out, files)
     write_json(json, _figures(design, files))
 
 
-def _design(run_path: Path | None, preset: str | None, config_file: Path | None) -> "Design":
+def _design(run_path: Path | None, preset: str | None, config_file: Path | None, *, pins: bool) -> "Design":
     from ..hdl.verilog import generate
 
     if run_path is None:
@@ -74,6 +78,8 @@ def _design(run_path: Path | None, preset: str | None, config_file: Path | None)
         if preset is not None or config_file is not None:
             config = resolve_config(preset, config_file)
             _check_same_machine(run, config)
+    if pins:
+        config = replace(config, array_side=ArraySide.PINS)
     with notices.status("generating"):
         return generate(config, matrices)
 

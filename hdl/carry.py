@@ -49,7 +49,7 @@ class Carry(wiring.Component):
     busy : Out(1)
         Until the last row is done and the crossbar is idle.
     clear : Out(1)
-        Forget the held read, at the next edge.
+        Forget the held read and the signs, at the next edge.
     operation : Out(stream of CarryOperation)
         A DRIVE is a list of its own, once for each fold.
     request, response : Out(stream of CompareRequest), In(stream of CompareResponse)
@@ -63,6 +63,8 @@ class Carry(wiring.Component):
         Any cell is full: the upper digit is read.
     up_count, down_count : Out(range(columns + 1))
         Columns of `carried`.
+    comparison, repetition : Out(4), Out(16)
+        Of the operation's address: number of the first comparison, and of the pulse. Only with pins.
 
     Latency
     -------
@@ -71,8 +73,10 @@ class Carry(wiring.Component):
 
     def __init__(self, geometry: Geometry, reference_bits: int) -> None:
         self._geometry = geometry
+        address = {"comparison": Out(4), "repetition": Out(16)} if geometry.pins else {}
         super().__init__(
             {
+                **address,
                 "start": In(1),
                 "busy": Out(1),
                 "clear": Out(1),
@@ -100,7 +104,13 @@ class Carry(wiring.Component):
         pulses = Signal(range(geometry.base * geometry.pulses + 1))
         accepted = operation.valid & operation.ready
         any_carries = Mux(upper, up ^ down, up | down)[: geometry.columns].any()
-        self._compare(m, upper, up, down)
+        reads = Signal()
+        self._compare(m, reads, upper, up, down)
+        if geometry.pins:
+            last = Mux(downward, geometry.pulses * (geometry.base + 1) - 1, geometry.pulses - 1)
+            m.d.comb += self.comparison.eq(Mux(upper, 2, 0))
+            with m.If(operation.p.operation == Operation.PULSE):
+                m.d.comb += self.repetition.eq(last - pulses)
         m.d.comb += [
             operation.p.row.eq(row),
             operation.p.digit.eq(digit + upper),
@@ -118,7 +128,7 @@ class Carry(wiring.Component):
                 with m.If(self.start):
                     m.next = "CLEAR"
             with m.State("CLEAR"):
-                m.d.comb += self.clear.eq(1)
+                m.d.comb += [self.clear.eq(1), reads.eq(1)]
                 m.next = "DRIVE"
             with m.State("DRIVE"):
                 m.d.comb += [operation.valid.eq(1), operation.p.operation.eq(Operation.DRIVE)]
@@ -147,6 +157,7 @@ class Carry(wiring.Component):
                     with m.If(pulses == 0):
                         m.next = "RAISED"
             with m.State("RAISED"), m.If(self.idle):
+                m.d.comb += self.clear.eq(1)
                 m.d.sync += [upper.eq(0), downward.eq(1), pulses.eq(geometry.base * geometry.pulses - 1)]
                 m.next = "LOWER"
             with m.State("LOWER"):
@@ -168,7 +179,7 @@ class Carry(wiring.Component):
             m.d.comb += self.busy.eq(~phase.ongoing("IDLE"))
         return m
 
-    def _compare(self, m: Module, upper: Signal, up: Signal, down: Signal) -> None:
+    def _compare(self, m: Module, reads: Signal, upper: Signal, up: Signal, down: Signal) -> None:
         """Ask for every group as soon as a read begins; keep who is full, and then whose neighbour is not."""
         geometry, request, response = self._geometry, self.request, self.response
         asked = Signal(range(geometry.groups + 1), init=geometry.groups)
@@ -177,12 +188,13 @@ class Carry(wiring.Component):
             request.valid.eq(self.busy & (asked != geometry.groups)),
             request.p.group.eq(asked),
             request.p.last.eq(asked == geometry.groups - 1),
+            request.p.window.eq(1),
             *(code.eq(bound - 1) for code in request.p.lower),
             response.ready.eq(1),
         ]
         with m.If(request.valid & request.ready):
             m.d.sync += asked.eq(asked + 1)
-        with m.If(self.clear):
+        with m.If(reads):
             m.d.sync += asked.eq(0)
         lines_left = []
         for lines, full in ((up, response.p.above), (down, ~response.p.beyond)):

@@ -4,6 +4,7 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, enum, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from .pins import ArrayAddress
 from .pulse import SaturatingStep
 from .read import BackwardRead, CompareRequest, CompareResponse, ForwardRead, Sensed
 
@@ -33,6 +34,8 @@ class CrossbarPort(wiring.Signature):
         Widths of cells and reference codes, signed.
     digits : int
         Cells of a weight, side by side; a weight of one is its cell.
+    pins : bool
+        Whether the array is reached by pins: operations have an address then, and cells cannot be watched.
 
     Members
     -------
@@ -42,20 +45,23 @@ class CrossbarPort(wiring.Signature):
         `row`, `fold` and `cell` of the fold's cells; DUMP reads there. Of several digits, PULSE moves those of `digit`,
         and a DRIVE with `alone` reads the cells of `digit` instead of the weights.
     signs : Out(ArrayLayout(signed(2), folds * lanes))
-        What drives the columns in SENSE and PULSE; steady while the array is not idle.
+        What drives the columns in SENSE and PULSE; steady from the first one on until a `clear`.
     clear : Out(1)
-        Forget the held forward read, at the next edge.
+        Forget the held forward read and the signs, at the next edge.
+    address : Out(ArrayAddress)
+        Of the operation; `comparison` is the number of its first one. Only with pins.
     request : Out(stream of CompareRequest)
-        Compare the held z of the lines of `group` with the codes `lower` and with ~lower (that is -lower - 1, the upper
-        end of a window). Not ready before these lines are held.
+        Compare the held z of the lines of `group` with the codes `lower` and, for a `window`, with ~lower (that is
+        -lower - 1, its upper end). Not ready before these lines are held.
     response : In(stream of CompareResponse)
-        For each request in order, one bit a line: `above` is [z > lower], `beyond` is [z > ~lower].
+        For each request in order, one bit a line: `above` is [z > lower], `beyond` of a window is [z > ~lower].
     sensed : In(StructLayout)
         `valid` for a cycle with the answer to a SENSE of `row`: [s > 0] and [s > -1].
     dumped : In(StructLayout)
         `valid` for a cycle with the answer to a DUMP.
     written : In(StructLayout)
-        For observation: `valid` in the cycle in which the pulsed cells of `row` and `fold` are written.
+        For observation: `valid` in the cycle in which the pulsed cells of `row` and `fold` are written; with pins,
+        in which the pulses of `row` have ended.
     idle : In(1)
         No operation is under way.
     """
@@ -72,14 +78,19 @@ class CrossbarPort(wiring.Signature):
         cell_bits: int,
         reference_bits: int,
         digits: int = 1,
+        pins: bool = False,
     ) -> None:
         row, fold, cell = (range(max(size, 2)) for size in (rows, folds, lanes * digits))
         value = signed(cell_bits)
         operation = {"operation": Operation, "row": row, "last": 1, "fold": fold, "cell": cell, "value": value}
         if digits > 1:
             operation |= {"digit": range(digits), "alone": 1}
+        written = {"valid": 1, "row": row}
+        if not pins:
+            written |= {"fold": fold, "cells": data.ArrayLayout(value, lanes)}
         super().__init__(
             {
+                **({"address": Out(ArrayAddress())} if pins else {}),
                 "operation": Out(stream.Signature(data.StructLayout(operation))),
                 "signs": Out(data.ArrayLayout(signed(2), folds * lanes)),
                 "clear": Out(1),
@@ -87,9 +98,7 @@ class CrossbarPort(wiring.Signature):
                 "response": In(stream.Signature(CompareResponse(groups, tables))),
                 "sensed": In(Sensed(rows)),
                 "dumped": In(data.StructLayout({"valid": 1, "value": value})),
-                "written": In(
-                    data.StructLayout({"valid": 1, "row": row, "fold": fold, "cells": data.ArrayLayout(value, lanes)})
-                ),
+                "written": In(data.StructLayout(written)),
                 "idle": In(1),
             }
         )

@@ -55,6 +55,6 @@ class OutputError(wiring.Component):
 
 
 def sensed_sign(sensed: Sensed) -> Signal:
-    """The sign of a backward sum from its two comparisons: [s > 0] - [not s > -1]."""
+    """The sign of a backward sum from its two comparisons: [s > 0] - [not s > -1]; 0 if noise lets both be 1."""
     negative = ~sensed.above_minus_one
-    return Cat(sensed.above_zero | negative, negative).as_signed()
+    return Cat(sensed.above_zero ^ negative, negative & ~sensed.above_zero).as_signed()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import gcd
 from typing import Self
 
-from ..model.config import Config
+from ..model.config import ArraySide, Config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,8 @@ class Geometry:
         Width of a signed pre-activation: weight_max times `rows`, in layer 1 times the patterns of a read.
     sense_bits : int
         Width of a signed backward sum: weight_max times `columns`.
+    pins : bool
+        Whether the layer reaches an array by pins; all of its columns are lanes then.
     """
 
     rows: int
@@ -51,6 +53,7 @@ class Geometry:
     weight_bits: int
     read_bits: int
     sense_bits: int
+    pins: bool
 
     @classmethod
     def of(cls, config: Config, layer: int) -> Self:
@@ -59,7 +62,8 @@ class Geometry:
         The tables of a layer never straddle a fold: a folded layer uses gcd(tables, lanes) of them.
         """
         rows, columns = config.rows(layer), config.columns(layer)
-        lanes = min(config.lanes or columns, columns)
+        pins = config.array_side is ArraySide.PINS
+        lanes = columns if pins else min(config.lanes or columns, columns)
         folds = -(-columns // lanes)
         tables = gcd(config.tables, lanes) if folds > 1 else min(config.tables, 1 << (columns - 1).bit_length())
         draws = config.input_draws if layer == 1 else 1
@@ -79,4 +83,5 @@ class Geometry:
             weight_bits=config.weight_max.bit_length() + 1,
             read_bits=(config.weight_max * rows * draws).bit_length() + 1,
             sense_bits=(config.weight_max * columns).bit_length() + 1,
+            pins=pins,
         )

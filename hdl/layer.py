@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..model.config import Config
-from ..model.crossbar import Weights
+from ..model.crossbar import Read, Weights
 from ..model.lfsr import Bank, Generator, seed
 from .carry import Carried, Carry
 from .counters import EventCounters, LayerCounters
@@ -13,8 +13,13 @@ from .crossbar import CrossbarPort, IntegerCrossbar, Operation
 from .error import OutputError, sensed_sign
 from .events import EventList, LineGroup, RowEvents
 from .geometry import Geometry
+from .line_driver import LineDriver
 from .neuron import Neurons
+from .pins import ArrayPins
 from .samplers import KeepRows
+
+SAMPLE_BITS = 32
+Crossbar = IntegerCrossbar | LineDriver
 
 
 class LayerTrace(data.StructLayout):
@@ -31,7 +36,7 @@ class LayerTrace(data.StructLayout):
     sensed : valid, row
         The sign of a row of this crossbar is decided. Not in the first layer.
     written : valid, row, fold, cells
-        Cells as the pulses of an update leave them; of several digits, the lowest.
+        Cells as the pulses of an update leave them; of several digits, the lowest. With pins only valid and row.
     signs : ArrayLayout(signed(2), columns)
         Signs of the columns, steady at the end of a sample.
     carried : Carried
@@ -44,10 +49,11 @@ class LayerTrace(data.StructLayout):
         fold = range(max(geometry.folds, 2))
         group = data.StructLayout({"valid": 1, "group": range(max(geometry.groups, 2)), "bits": geometry.tables})
         cells = data.ArrayLayout(signed(geometry.cell_bits), geometry.lanes)
+        written = {"valid": 1, "row": row} if geometry.pins else {"valid": 1, "row": row, "fold": fold, "cells": cells}
         members = {
             "event": data.StructLayout({"valid": 1, "row": row}),
             "fired": group,
-            "written": data.StructLayout({"valid": 1, "row": row, "fold": fold, "cells": cells}),
+            "written": data.StructLayout(written),
             "signs": data.ArrayLayout(signed(2), geometry.columns),
         }
         if layer < config.layers:
@@ -106,7 +112,7 @@ class Layer(wiring.Component):
         Thinning exponent k of an update.
     reseed, start, gate, backward, update, release : In(1)
         Return the generators of `bank` to their seeds; start a forward read; start to gate it; start to read backward
-        for `sense`; start to update; forget the row events and gates of the sample.
+        for `sense`; start to update; forget row events, gates and the held read of the sample.
     carry : In(1)
         Start to carry. Only of several digits.
     busy : Out(1)
@@ -115,6 +121,8 @@ class Layer(wiring.Component):
         Whether any sign is not 0.
     trace : Out(LayerTrace)
     counters : Out(LayerCounters)
+    array, sample : Out(ArrayPins), In(32)
+        Pins of the array, and which sample or pass this is. Only with pins.
 
     Latency
     -------
@@ -150,6 +158,8 @@ class Layer(wiring.Component):
             "trace": Out(LayerTrace(config, index)),
             "counters": Out(LayerCounters()),
         }
+        if geometry.pins:
+            members |= {"array": Out(ArrayPins(geometry, config.reference_bits)), "sample": In(SAMPLE_BITS)}
         if geometry.digits > 1:
             members |= {"carry": In(1)}
         if not self._first:
@@ -184,6 +194,9 @@ class Layer(wiring.Component):
         with m.If(self.start):
             m.d.sync += signs.eq(0)
         carry = self._share_crossbar(m, crossbar.port, neurons, signs)
+        if isinstance(crossbar, LineDriver):
+            connect(m, crossbar.pins, flipped(self.array))
+            self._address(m, crossbar.port, carry)
         if self._output:
             self._decide_error(m, neurons, signs, fire_ends, counters)
         else:
@@ -199,8 +212,10 @@ class Layer(wiring.Component):
             return EventList(self._geometry.rows)
         return EventList(self._geometry.rows, banks=2, patterns=self._config.input_draws)
 
-    def _crossbar(self) -> IntegerCrossbar:
+    def _crossbar(self) -> Crossbar:
         geometry = self._geometry
+        if geometry.pins:
+            return LineDriver(self._config, self._index)
         return IntegerCrossbar(
             rows=geometry.rows,
             columns=geometry.columns,
@@ -241,11 +256,11 @@ class Layer(wiring.Component):
         if self._geometry.digits == 1:
             connect(m, neurons.request, port.request)
             connect(m, port.response, neurons.response)
-            m.d.comb += [port.clear.eq(self.start), port.signs.eq(signs)]
+            m.d.comb += [port.clear.eq(self.start | self.release), port.signs.eq(signs)]
             return None
         m.submodules.carry_unit = carry = Carry(self._geometry, self._config.reference_bits)
         m.d.comb += [
-            port.clear.eq(self.start | carry.clear),
+            port.clear.eq(self.start | self.release | carry.clear),
             port.signs.eq(Mux(carry.busy, carry.signs.as_value(), signs[: carry.signs.shape().size])),
             port.request.valid.eq(Mux(carry.busy, carry.request.valid, neurons.request.valid)),
             port.request.p.eq(Mux(carry.busy, carry.request.p.as_value(), neurons.request.p.as_value())),
@@ -259,6 +274,20 @@ class Layer(wiring.Component):
             carry.idle.eq(port.idle),
         ]
         return carry
+
+    def _address(self, m: Module, port: CrossbarPort, carry: Carry | None) -> None:
+        """Say which operation this is."""
+        address = port.address
+        m.d.comb += [address.sample.eq(self.sample), address.training.eq(self.bank == Bank.TRAIN)]
+        if carry is not None:
+            with m.If(carry.busy):
+                m.d.comb += [
+                    address.read.eq(Read.DIGIT),
+                    address.comparison.eq(carry.comparison),
+                    address.row.eq(carry.carried.row),
+                    address.digit.eq(carry.carried.digit),
+                    address.repetition.eq(carry.repetition),
+                ]
 
     def _decide_error(
         self, m: Module, neurons: Neurons, signs: Signal, fire_ends: Signal, counters: EventCounters
@@ -314,7 +343,7 @@ class Layer(wiring.Component):
     def _work(
         self,
         m: Module,
-        crossbar: IntegerCrossbar,
+        crossbar: Crossbar,
         row_list: EventList,
         keep_rows: KeepRows,
         fire_ends: Signal,
@@ -362,7 +391,7 @@ class Layer(wiring.Component):
                 m.next = "IDLE"
             m.d.comb += self.busy.eq(~phase.ongoing("IDLE") | gating)
 
-    def _drive(self, m: Module, crossbar: IntegerCrossbar, row_list: EventList) -> None:
+    def _drive(self, m: Module, crossbar: Crossbar, row_list: EventList) -> None:
         """Drive all row events forward, once for each fold."""
         operation = crossbar.port.operation
         fold = Signal.like(operation.p.fold)
@@ -380,7 +409,7 @@ class Layer(wiring.Component):
             m.d.comb += row_list.replay.eq(fold != self._geometry.folds - 1)
             m.d.sync += fold.eq(Mux(row_list.replay, fold + 1, 0))
 
-    def _sense(self, m: Module, crossbar: IntegerCrossbar) -> None:
+    def _sense(self, m: Module, crossbar: Crossbar) -> None:
         """Read rows backward; the bias row only ends them."""
         operation = crossbar.port.operation
         bias = self.sense.p == self._bias_row
@@ -391,7 +420,7 @@ class Layer(wiring.Component):
             self.sense.ready.eq(bias | operation.ready),
         ]
 
-    def _pulse(self, m: Module, crossbar: IntegerCrossbar, row_list: EventList, keep_rows: KeepRows) -> None:
+    def _pulse(self, m: Module, crossbar: Crossbar, row_list: EventList, keep_rows: KeepRows) -> None:
         """Pulse the row events that are kept; without a sign they are only drawn."""
         operation = crossbar.port.operation
         pulses = keep_rows.kept.p.keep & self.any_sign
@@ -403,7 +432,7 @@ class Layer(wiring.Component):
             keep_rows.kept.ready.eq(operation.ready | ~pulses),
         ]
 
-    def _carry(self, m: Module, crossbar: IntegerCrossbar, carry: Carry) -> None:
+    def _carry(self, m: Module, crossbar: Crossbar, carry: Carry) -> None:
         operation = crossbar.port.operation
         m.d.comb += [
             operation.valid.eq(carry.operation.valid),
@@ -415,7 +444,7 @@ class Layer(wiring.Component):
             carry.operation.ready.eq(operation.ready),
         ]
 
-    def _serve_weights(self, m: Module, crossbar: IntegerCrossbar) -> None:
+    def _serve_weights(self, m: Module, crossbar: Crossbar) -> None:
         access, operation = self.access, crossbar.port.operation
         cells = self._geometry.lanes * self._geometry.digits
         m.d.comb += [
@@ -428,7 +457,7 @@ class Layer(wiring.Component):
             access.ready.eq(access.p.generator | operation.ready),
         ]
 
-    def _answer(self, m: Module, crossbar: IntegerCrossbar, neurons: Neurons, keep_rows: KeepRows) -> None:
+    def _answer(self, m: Module, crossbar: Crossbar, neurons: Neurons, keep_rows: KeepRows) -> None:
         """Give access to generators, and answer reads of states and weights."""
         access, dumped = self.access, crossbar.port.dumped
         m.d.comb += [neurons.fire_port.bank.eq(self.bank), neurons.fire_port.reseed.eq(self.reseed)]
@@ -442,7 +471,7 @@ class Layer(wiring.Component):
             with m.If(selected & ~access.p.write):
                 m.d.sync += [self.value.valid.eq(1), self.value.value.eq(port.state)]
 
-    def _observe(self, m: Module, crossbar: IntegerCrossbar, neurons: Neurons, carry: Carry | None) -> None:
+    def _observe(self, m: Module, crossbar: Crossbar, neurons: Neurons, carry: Carry | None) -> None:
         sensed, written, trace = crossbar.port.sensed, crossbar.port.written, self.trace
         m.d.comb += [
             trace.fired.valid.eq(neurons.fired.valid & neurons.fired.ready),

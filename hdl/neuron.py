@@ -27,6 +27,8 @@ class RandomCodes(wiring.Component):
         Width of a signed code.
     operations : int
         Operations that a start runs, one after the other.
+    window : bool
+        Whether the codes are lower ends of windows.
     seeds : tuple of int
         Reset state of each bank.
 
@@ -51,6 +53,7 @@ class RandomCodes(wiring.Component):
         codes: tuple[int, ...],
         reference_bits: int,
         operations: int,
+        window: bool,
         seeds: tuple[int, ...],
     ) -> None:
         self._columns = columns
@@ -58,6 +61,7 @@ class RandomCodes(wiring.Component):
         self._codes = codes
         self._reference_bits = reference_bits
         self._operations = operations
+        self._window = window
         self._seeds = seeds
         super().__init__(
             {
@@ -84,6 +88,7 @@ class RandomCodes(wiring.Component):
             self.request.p.lower.eq(table.codes),
             self.request.p.group.eq(group),
             self.request.p.last.eq(last),
+            self.request.p.window.eq(self._window),
         ]
         with m.If(advance):
             m.d.sync += [self.request.valid.eq(draws.advance), group.eq(draws.beat), last.eq(draws.last)]
@@ -95,7 +100,7 @@ class RandomCodes(wiring.Component):
 
 
 class FixedCodes(wiring.Component):
-    """Offers the same reference code for each line.
+    """Offers the same reference code for each line, the lower end of a window.
 
     Parameters
     ----------
@@ -135,6 +140,7 @@ class FixedCodes(wiring.Component):
             last.eq(group == self._groups - 1),
             request.p.group.eq(group),
             request.p.last.eq(last),
+            request.p.window.eq(1),
             request.p.lower.eq(Cat([Const(self._code, self._reference_bits)] * self._tables)),
         ]
         with m.If(request.valid & request.ready):
@@ -300,7 +306,7 @@ class Neurons(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.fire_codes = fire_codes = self._random_codes(self._thresholds, 1, self._fire_seeds)
+        m.submodules.fire_codes = fire_codes = self._random_codes(self._thresholds, self._fire_seeds)
         m.submodules.fire_decision = fire_decision = Fire(**self._lines)
         connect(m, flipped(self.fire_port), fire_codes.port)
         connect(m, fire_decision.groups, flipped(self.fired))
@@ -326,17 +332,24 @@ class Neurons(wiring.Component):
             self._compare(m, fire_codes, fire_decision)
         return m
 
-    def _random_codes(self, codes: tuple[int, ...], operations: int, seeds: tuple[int, ...]) -> RandomCodes:
+    def _random_codes(
+        self, codes: tuple[int, ...], seeds: tuple[int, ...], *, operations: int = 1, window: bool = False
+    ) -> RandomCodes:
         return RandomCodes(
-            **self._lines, codes=codes, reference_bits=self._reference_bits, operations=operations, seeds=seeds
+            **self._lines,
+            codes=codes,
+            reference_bits=self._reference_bits,
+            operations=operations,
+            window=window,
+            seeds=seeds,
         )
 
     def _gate_codes(self) -> RandomCodes | FixedCodes:
         if self._gate is Gate.XOR:
-            return self._random_codes(self._thresholds, 2, self._gate_seeds)
+            return self._random_codes(self._thresholds, self._gate_seeds, operations=2)
         lower = tuple(-width for width in self._windows)
         if self._gate is Gate.RANDOM_WINDOW:
-            return self._random_codes(lower, 1, self._gate_seeds)
+            return self._random_codes(lower, self._gate_seeds, window=True)
         return FixedCodes(
             groups=self._lines["groups"],
             tables=self._lines["tables"],

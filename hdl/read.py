@@ -6,15 +6,15 @@ from amaranth.lib.wiring import In, Out
 
 
 class CompareRequest(data.StructLayout):
-    """Compare the lines of `group` with the signed codes `lower`, and with ~lower = -lower - 1."""
+    """Compare the lines of `group` with the signed codes `lower`, and for a `window` with ~lower = -lower - 1, too."""
 
     def __init__(self, groups: int, tables: int, reference_bits: int) -> None:
         codes = data.ArrayLayout(signed(reference_bits), tables)
-        super().__init__({"group": range(max(groups, 2)), "last": 1, "lower": codes})
+        super().__init__({"group": range(max(groups, 2)), "last": 1, "window": 1, "lower": codes})
 
 
 class CompareResponse(data.StructLayout):
-    """For each line of `group`: `above` is [z > lower], `beyond` is [z > ~lower]."""
+    """For each line of `group`: `above` is [z > lower]; `beyond` is [z > ~lower] of a window, otherwise 0."""
 
     def __init__(self, groups: int, tables: int) -> None:
         super().__init__({"group": range(max(groups, 2)), "last": 1, "above": tables, "beyond": tables})
@@ -128,7 +128,7 @@ class ForwardRead(wiring.Component):
             self.response.p.last.eq(compared.last),
             self.response.p.above.eq(Cat(read_port.data[line] > compared.lower[line] for line in range(self._tables))),
             self.response.p.beyond.eq(
-                Cat(read_port.data[line] > ~compared.lower[line] for line in range(self._tables))
+                Cat(compared.window & (read_port.data[line] > ~compared.lower[line]) for line in range(self._tables))
             ),
         ]
         with m.If(advance):

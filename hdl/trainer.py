@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from amaranth.hdl import Array, Cat, Const, Module, Signal, Value, signed
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ..model.config import Config
+from ..model.config import ArraySide, Config
 from ..model.crossbar import Weights
 from ..model.ledger import Total
 from ..model.lfsr import Bank, Generator, seed
 from ..model.trainer import power_up_weights
 from .counters import COUNTER_BITS, LayerCounters
 from .geometry import Geometry
-from .layer import Layer, LayerTrace
+from .layer import SAMPLE_BITS, Layer, LayerTrace
+from .pins import ArrayPins
 from .presentation import NUMBER_BITS, Presentation, Presenter, SampleBeat
 
 
@@ -121,6 +122,8 @@ class Trainer(wiring.Component):
         For observation: what each layer does; only while `training` is 1.
     training : Out(1)
         For observation: a training sample is being worked on.
+    array1, array2, ... : Out(ArrayPins)
+        The array of each layer. Only where `array_side` is pins.
 
     Latency
     -------
@@ -131,8 +134,15 @@ class Trainer(wiring.Component):
         self._config = config
         self._weights = weights if weights is not None else power_up_weights(config)
         outputs = config.sizes[-1]
+        geometries = {layer: Geometry.of(config, layer) for layer in range(1, config.layers + 1)}
+        pins = {
+            f"array{layer}": Out(ArrayPins(geometry, config.reference_bits))
+            for layer, geometry in geometries.items()
+            if geometry.pins
+        }
         super().__init__(
             {
+                **pins,
                 "samples": In(stream.Signature(SampleBeat(outputs, config.pixels_per_beat))),
                 "results": Out(stream.Signature(Result(outputs))),
                 "access": In(stream.Signature(Access(config))),
@@ -174,6 +184,8 @@ class Trainer(wiring.Component):
         self._vote(m, layers[-1], presenter.presentations.p, result)
         working = self._sequence(m, presenter, layers, result)
         self._count(m, working, presenter.presentations.p, layers)
+        if config.array_side is ArraySide.PINS:
+            self._reach_arrays(m, presenter.presentations.p, layers)
         self._route_access(m, working, presenter, layers)
         return m
 
@@ -292,6 +304,18 @@ class Trainer(wiring.Component):
         ):
             with m.If(counted):
                 m.d.sync += counter.eq(counter + 1)
+
+    def _reach_arrays(self, m: Module, presentation: Presentation, layers: list[Layer]) -> None:
+        """Lead the pins of the layers out, and tell them which sample or pass this is."""
+        passes = Signal(SAMPLE_BITS)
+        layer = layers[0]
+        for index, layer in enumerate(layers, start=1):
+            connect(m, layer.array, flipped(getattr(self, f"array{index}")))
+            m.d.comb += layer.sample.eq(Mux(presentation.infer, passes, presentation.number))
+        with m.If(layer.reseed):
+            m.d.sync += passes.eq(0)
+        with m.Elif(layer.release & presentation.infer):
+            m.d.sync += passes.eq(passes + 1)
 
     def _route_access(self, m: Module, working: Signal, presenter: Presenter, layers: list[Layer]) -> None:
         """Pass accesses on while no sample is worked on; at most one read is under way."""

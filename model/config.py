@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import tomli_w
 
@@ -15,9 +15,11 @@ from . import tables
 from .errors import ConfigError
 
 LINES_PER_CYCLE = (1, 2, 4, 8, 16)
+Choice = TypeVar("Choice", bound=StrEnum)
+PIN_CYCLES = ("settle_cycles", "compare_cycles", "pulse_cycles", "recovery_cycles")
 HASHED_WHERE_USED = (
     *("input_draws", "carry_digits", "carry_base", "carry_pulses", "carry_period", "carry_verify"),
-    "pulses_per_step",
+    *("pulses_per_step", "array_side", *PIN_CYCLES),
 )
 NO_CARRY = {"carry_base": 0, "carry_pulses": 1, "carry_period": 0, "carry_verify": 0}
 MOST_VERIFYING = 1000
@@ -29,6 +31,13 @@ class Gate(StrEnum):
     RANDOM_WINDOW = "random_window"
     FIXED_WINDOW = "fixed_window"
     XOR = "xor"
+
+
+class ArraySide(StrEnum):
+    """What stands behind the crossbar port in hardware (sections 11 and 14 of the specification)."""
+
+    MEMORY = "memory"
+    PINS = "pins"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +81,10 @@ class Config:
         Lines compared per cycle. Area only.
     pixels_per_beat : int
         Features per beat of the sample stream. Area only.
+    array_side : ArraySide
+        Whether weights are in block RAM, or in arrays that line drivers reach by pins. Area only.
+    settle_cycles, compare_cycles, pulse_cycles, recovery_cycles : int
+        Times of the pins: of a read until it is compared, of a comparison, of a pulse, and after it. Area only.
 
     Raises
     ------
@@ -96,10 +109,16 @@ class Config:
     lanes: int = 0
     tables: int = 4
     pixels_per_beat: int = 4
+    array_side: ArraySide = ArraySide.MEMORY
+    settle_cycles: int = 4
+    compare_cycles: int = 1
+    pulse_cycles: int = 4
+    recovery_cycles: int = 2
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sizes", _checked_sizes(self.sizes))
-        object.__setattr__(self, "gate", _checked_gate(self.gate))
+        object.__setattr__(self, "gate", _checked_choice("gate", Gate, self.gate))
+        object.__setattr__(self, "array_side", _checked_choice("array_side", ArraySide, self.array_side))
         _check_range("weight_bits", self.weight_bits, 2, 16)
         _check_range("scale", self.scale, 1, 1 << 16)
         _check_range("input_draws", self.input_draws, 1, 16)
@@ -112,6 +131,8 @@ class Config:
             value = getattr(self, name)
             if type(value) is not int or value not in LINES_PER_CYCLE:
                 raise ConfigError(f"{name} must be 1, 2, 4, 8 or 16, not {value!r}")
+        for name in PIN_CYCLES:
+            _check_range(name, getattr(self, name), 1, 65_535)
         self._check_carry()
         self._check_references()
 
@@ -162,6 +183,12 @@ class Config:
             raise ConfigError(
                 f"reference_bits = {self.reference_bits} holds codes {-bound} to {bound - 1}, but a verified carry "
                 f"searches weights up to {self.weight_max}: raise reference_bits to {self.search_bits}"
+            )
+
+        if self.array_side is ArraySide.PINS and self.weight_bits > self.reference_bits:
+            raise ConfigError(
+                f"reference_bits = {self.reference_bits} must be at least weight_bits = {self.weight_bits} where "
+                f"array_side is pins, so that a cell can be read by comparisons"
             )
 
     @property
@@ -225,7 +252,7 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """Fields as plain values, as TOML and JSON take them."""
-        return asdict(self) | {"sizes": list(self.sizes), "gate": str(self.gate)}
+        return asdict(self) | {"sizes": list(self.sizes), "gate": str(self.gate), "array_side": str(self.array_side)}
 
     def to_toml(self) -> str:
         """The configuration as a TOML document that `from_toml` reads back."""
@@ -296,11 +323,11 @@ def _checked_sizes(sizes: object) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _checked_gate(gate: object) -> Gate:
+def _checked_choice(name: str, choices: type[Choice], value: object) -> Choice:
     try:
-        return Gate(gate)  # type: ignore[arg-type]
+        return choices(value)  # type: ignore[arg-type]
     except ValueError:
-        raise ConfigError(f"gate must be one of {', '.join(Gate)}, not {gate!r}") from None
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {value!r}") from None
 
 
 PRESETS = {

@@ -10,8 +10,9 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, with_timeout
 
 from ..hdl.trainer import Access, Result
+from .array.pins import PinViolation
 from .cocotb_runner import TASK_VARIABLE
-from .drivers import Sink, Source, Stream, TraceMonitor
+from .drivers import ArrayMonitor, Sink, Source, Stream, TraceMonitor
 from .scoreboard import Difference, Scoreboard
 from .session import Outcome, Task, spread
 from .stimulus import training_beats
@@ -27,7 +28,8 @@ async def hardware_agrees_with_the_golden_model(dut: Any) -> None:
     """Stream the samples of the task in, and compare traces, results and weights with the golden model's."""
     directory = Path(os.environ[TASK_VARIABLE])
     task = Task.read(directory)
-    scoreboard = Scoreboard(task.config, task.weights)
+    scoreboard = Scoreboard(task.config, task.weights, task.array)
+    arrays = task.arrays()
     Clock(dut.clk, CLOCK_NS, unit="ns").start()
     samples = Source(Stream(dut, "samples"), task.stalls, task.seed)
     accesses = Source(Stream(dut, "access"), task.stalls, task.seed + 1)
@@ -37,13 +39,21 @@ async def hardware_agrees_with_the_golden_model(dut: Any) -> None:
     results.start()
     values.start()
     monitor = TraceMonitor(dut, task.config)
+    ArrayMonitor(dut, task.config, arrays, monitor.fail)
     sending = cocotb.start_soon(samples.send(_beats(task)))
 
-    difference = await _compare_samples(task, scoreboard, monitor, results)
+    try:
+        difference: Difference | PinViolation | None = await _compare_samples(task, scoreboard, monitor, results)
+    except PinViolation as violation:
+        difference = violation
     cycles, busy_cycles = monitor.cycles, monitor.busy_cycles
     if difference is None:
         await sending
-        difference = await _compare_weights(task, scoreboard, accesses, values)
+        difference = (
+            scoreboard.check_conductances(arrays)
+            if arrays
+            else await _compare_weights(task, scoreboard, accesses, values)
+        )
     Outcome(
         samples=scoreboard.samples,
         decisions=scoreboard.decisions,

@@ -16,7 +16,7 @@ from ..hdl.layer import LayerTrace as LayerTraceLayout
 from ..hdl.presentation import SampleBeat
 from ..hdl.trainer import Access, Counters, Result
 from ..hdl.verilog import TOP, Design, generate
-from ..model.config import Config
+from ..model.config import PIN_CYCLES, ArraySide, Config
 from ..model.crossbar import Weights
 from ..model.errors import ToolError
 from ..model.layer import generator_keys
@@ -28,6 +28,8 @@ from ..model.trainer import (
     check_samples,
     check_weights,
 )
+from .array.pins import SimulatedArray
+from .bridge import ANSWER, ArrayBridge, array_ports
 from .cache import cached
 from .observation import Observed, Observer, read_counters
 from .stimulus import inference_beats, training_beats
@@ -62,19 +64,31 @@ class CompiledTrainer:
         Probability of a stall of each stream in each cycle, 0 to less than 1.
     stall_seed : int
         Seed of the stalls.
+    arrays : sequence of SimulatedArray
+        Those of layers 1 to L, where the machine has pins for them.
 
     Raises
     ------
     ToolError
         If Verilator or a C++ compiler is missing, or the machine stops to answer.
+    PinViolation
+        From training and inference, if the machine does with an array what it must not.
     """
 
     def __init__(
-        self, config: Config, design: Design | None = None, *, stalls: float = 0.0, stall_seed: int = 1
+        self,
+        config: Config,
+        design: Design | None = None,
+        *,
+        stalls: float = 0.0,
+        stall_seed: int = 1,
+        arrays: Sequence[SimulatedArray] = (),
     ) -> None:
         self.config = config
         self.samples_trained = 0
         self._observer = Observer(config)
+        self._arrays = arrays
+        self._bridge: ArrayBridge | None = None
         self._stall_threshold = int(stalls * (1 << 32))
         self._stall_seed = stall_seed
         beats = -(-config.sizes[0] // config.pixels_per_beat)
@@ -85,6 +99,10 @@ class CompiledTrainer:
         self._patience += _carry_patience(config)
         self._library = _load(build(config, design or generate(config)))
         self._machine = ctypes.c_void_p(self._library.machine_new())
+        if arrays:
+            self._patience *= sum(getattr(config, name) for name in PIN_CYCLES) * 4
+            self._bridge = ArrayBridge(config, arrays)
+            self._library.machine_arrays(self._machine, self._bridge.answer)
 
     def __enter__(self) -> Self:
         return self
@@ -147,7 +165,9 @@ class CompiledTrainer:
         return self._run(inference_beats(self.config, features, passes), len(features), passes)
 
     def weights(self) -> list[Weights]:
-        """Weights of layers 1 to L, read through the access port."""
+        """Weights of layers 1 to L, read through the access port; behind pins, those nearest to the conductances."""
+        if self._arrays:
+            return [array.crossbar.dump() for array in self._arrays]
         matrices = []
         for layer in range(self.config.layers):
             rows, columns = np.indices((self.config.rows(layer + 1), self.config.cell_columns(layer + 1)))
@@ -156,8 +176,12 @@ class CompiledTrainer:
         return matrices
 
     def load(self, weights: Sequence[Weights]) -> None:
-        """Write all weights through the access port."""
+        """Write all weights through the access port; behind pins, program the arrays."""
         check_weights(self.config, weights)
+        if self._arrays:
+            for array, matrix in zip(self._arrays, weights, strict=True):
+                array.crossbar.load(matrix)
+            return
         for layer, matrix in enumerate(weights):
             rows, columns = np.indices(matrix.shape)
             self._access(layer=layer, row=rows.ravel(), column=columns.ravel(), write=1, value=matrix.ravel())
@@ -199,6 +223,7 @@ class CompiledTrainer:
             self._patience * passes,
         )
         self._stall_seed += 1
+        self._raise_violation()
         if stuck:
             raise ToolError(f"the simulated machine stopped to answer after {self.cycles} cycles")
         return unpack_array(layout, "votes", words)
@@ -227,9 +252,14 @@ class CompiledTrainer:
         stuck = self._library.machine_access(
             self._machine, _pointer(accesses), len(row), _pointer(reads), _pointer(values), self._patience
         )
+        self._raise_violation()
         if stuck:
             raise ToolError("the simulated machine does not answer accesses")
         return values
+
+    def _raise_violation(self) -> None:
+        if self._bridge is not None and self._bridge.violation is not None:
+            raise self._bridge.violation
 
     def _take(self, first: int, labels: Sequence[int], exponent: int) -> list[Observed]:
         count = self._library.machine_observed(self._machine)
@@ -337,6 +367,8 @@ def _ports_header(config: Config) -> str:
         "#define EACH_TRACE(f) "
         + " ".join(f"f(trace{index}, {word_count(layout.size)})" for index, layout in enumerate(traces, start=1)),
     ]
+    if config.array_side is ArraySide.PINS:
+        lines += array_ports(config)
     return "\n".join(lines) + "\n"
 
 
@@ -348,6 +380,8 @@ def _load(path: Path) -> ctypes.CDLL:
     address, count = ctypes.c_void_p, ctypes.c_uint64
     library.machine_run.argtypes = [address, address, count, address, count, count, ctypes.c_uint32, count]
     library.machine_access.argtypes = [address, address, count, address, address, count]
+    if hasattr(library, "machine_arrays"):
+        library.machine_arrays.argtypes = [address, ANSWER]
     for name in ("machine_delete", "machine_cycles", "machine_observed"):
         getattr(library, name).argtypes = [address]
     library.machine_trace.argtypes = [address, ctypes.c_int]

@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..hdl.verilog import Design
-from ..model.errors import ToolError
+from ..model.config import ArraySide, Config
+from ..model.errors import ConfigError, ToolError
 from ..model.trainer import check_samples, check_weights
+from .array.config import ArrayConfig
+from .array.pins import PinViolation
 from .cocotb_runner import build_design, check_tools, run_bench
 from .compiled import CompiledTrainer, build, check_compiler
 from .scoreboard import Difference, Scoreboard
@@ -41,7 +44,7 @@ class CosimReport:
     differences : int
         0, or 1: at the first difference the comparison ends, as all that follows differs with it.
     first_difference : str or None
-        Sample, layer, stage and lane of it, and both values.
+        Sample, layer, stage and lane of it, and both values; or cycle, layer and pin that were used as they must not.
     cycles_per_sample : float
         Clock cycles from the first beat to the end of the last sample, by sample, stalls included.
     busy_cycles_per_sample : float
@@ -64,6 +67,7 @@ def cosimulate(
     exponents: Sequence[int] | NDArray[np.int64],
     *,
     simulator: Simulator,
+    array: ArrayConfig | None = None,
     stalls: float = 0.0,
     seed: int = 1,
     progress: Callable[[int], None] = lambda samples: None,
@@ -77,6 +81,8 @@ def cosimulate(
     features : ndarray of uint8, shape (samples, inputs)
     labels, exponents : array_like of int, shape (samples,)
     simulator : Simulator
+    array : ArrayConfig, optional
+        Analog arrays of the model, and behind the pins of the design.
     stalls : float
         Probability of a stall of each stream in each cycle, 0 to less than 1.
     seed : int
@@ -86,8 +92,8 @@ def cosimulate(
 
     Raises
     ------
-    DataError, RunError
-        If samples or weights do not fit.
+    ConfigError, DataError, RunError
+        If samples, weights or arrays do not fit, or a design with pins has no arrays.
     ToolError
         If the simulator is missing, or the design does not build or stops to answer.
     """
@@ -96,12 +102,14 @@ def cosimulate(
     for exponent in np.unique(exponents):
         check_samples(design.config, features, labels.tolist(), int(exponent))
     check_weights(design.config, design.weights)
+    _check_arrays(design.config, array)
     task = Task(
         config=design.config,
         features=features,
         labels=labels,
         exponents=exponents,
         weights=design.weights,
+        array=array,
         stalls=stalls,
         seed=seed,
     )
@@ -166,14 +174,28 @@ def check_simulator(simulator: Simulator) -> None:
         check_tools(simulator)
 
 
+def _check_arrays(config: Config, array: ArrayConfig | None) -> None:
+    if (config.array_side is ArraySide.PINS) != (array is not None):
+        given = "no analog arrays" if array is None else "analog arrays"
+        raise ConfigError(
+            f"{given} for array_side = {config.array_side}: a design with pins is simulated with arrays behind them, "
+            f"and only such a design"
+        )
+
+
 def _run_compiled(design: Design, task: Task, progress: Callable[[int], None]) -> Outcome:
-    scoreboard = Scoreboard(task.config, task.weights)
-    difference: Difference | None = None
-    with CompiledTrainer(task.config, design, stalls=task.stalls, stall_seed=task.seed) as hardware:
+    scoreboard = Scoreboard(task.config, task.weights, task.array)
+    difference: Difference | PinViolation | None = None
+    arrays = task.arrays()
+    with CompiledTrainer(task.config, design, stalls=task.stalls, stall_seed=task.seed, arrays=arrays) as hardware:
         for chunk in _chunks(task.exponents):
-            observed, results = hardware.observe(
-                task.features[chunk], task.labels[chunk].tolist(), int(task.exponents[chunk.start])
-            )
+            try:
+                observed, results = hardware.observe(
+                    task.features[chunk], task.labels[chunk].tolist(), int(task.exponents[chunk.start])
+                )
+            except PinViolation as violation:
+                difference = violation
+                break
             for features, sample, votes in zip(task.features[chunk], observed, results, strict=True):
                 difference = scoreboard.check(features, sample) or scoreboard.check_result(votes)
                 if difference is not None:
@@ -186,7 +208,9 @@ def _run_compiled(design: Design, task: Task, progress: Callable[[int], None]) -
         cycles = round(share * hardware.cycles)
         busy_cycles = round(share * hardware.counters()["busy_cycles"])  # type: ignore[operator]
         if difference is None:
-            difference = scoreboard.check_weights(hardware.weights())
+            difference = (
+                scoreboard.check_conductances(arrays) if arrays else scoreboard.check_weights(hardware.weights())
+            )
     return Outcome(
         samples=scoreboard.samples,
         decisions=scoreboard.decisions,

@@ -5,7 +5,7 @@ the next rising edge acts on.
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import cocotb
@@ -14,6 +14,7 @@ from cocotb.queue import Queue
 from cocotb.triggers import FallingEdge, ReadOnly
 
 from ..model.config import Config
+from .array.pins import Levels, PinViolation, SimulatedArray, pin_widths
 from .observation import Observed, Observer
 from .words import from_int, locate, word_count
 
@@ -116,14 +117,26 @@ class TraceMonitor:
         self._dut = dut
         self._observer = Observer(config)
         self._ports = [getattr(dut, f"trace{layer}") for layer in range(1, config.layers + 1)]
-        self._samples: Queue[list[list[int]]] = Queue()
+        self._samples: Queue[list[list[int]] | PinViolation] = Queue()
         self.cycles = 0
         self.busy_cycles = 0
         cocotb.start_soon(self._run())
 
+    def fail(self, violation: PinViolation) -> None:
+        """Let whoever waits for a sample have `violation`."""
+        self._samples.put_nowait(violation)
+
     async def sample(self, number: int, label: int, exponent: int) -> Observed:
-        """Wait for the end of the next sample and return its trace, under the given number, label and k."""
+        """Wait for the end of the next sample and return its trace, under the given number, label and k.
+
+        Raises
+        ------
+        PinViolation
+            That the monitor was told of.
+        """
         cycles = await self._samples.get()
+        if isinstance(cycles, PinViolation):
+            raise cycles
         words = [
             from_int([cycle[layer] for cycle in cycles], word_count(layout.size))
             for layer, layout in enumerate(self._observer.layouts)
@@ -160,6 +173,41 @@ class TraceMonitor:
             if counts and unknown & mask:
                 raise AssertionError(f"layer {layer + 1}, stage {part}: the hardware shows unknown bits")
         return known
+
+
+class ArrayMonitor:
+    """Lets simulated arrays answer the pins of the hardware.
+
+    Parameters
+    ----------
+    dut : handle
+    config : Config
+    arrays : sequence of SimulatedArray
+        Of layers 1 to L.
+    fail : callable
+        Told what the hardware must not do, if it does.
+    """
+
+    def __init__(
+        self, dut: Any, config: Config, arrays: Sequence[SimulatedArray], fail: Callable[[PinViolation], None]
+    ) -> None:
+        self._fail = fail
+        for layer, array in enumerate(arrays, start=1):
+            pins = {name: getattr(dut, f"array{layer}__{name}") for name in pin_widths(config, layer)}
+            cocotb.start_soon(self._run(dut.clk, pins, getattr(dut, f"array{layer}__decision"), array))
+
+    async def _run(self, clock: Any, pins: dict[str, Any], decision: Any, array: SimulatedArray) -> None:
+        # Pins come from registers and have settled at the falling edge.
+        cycle = 0
+        while True:
+            await FallingEdge(clock)
+            levels = Levels(**{name: int(pin.value) for name, pin in pins.items()})
+            try:
+                decision.value = array.see(cycle, levels)
+            except PinViolation as violation:
+                self._fail(violation)
+                return
+            cycle += 1
 
 
 def _known_bits(text: str) -> str:

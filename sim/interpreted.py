@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from amaranth.hdl import Cat
 from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
 from ..hdl.trainer import Counters, Result, Trainer
 from ..model.config import Config
 from ..model.crossbar import Weights
+from .array.pins import Levels, SimulatedArray, pin_widths
 from .observation import Observed, Observer, read_counters
 from .stimulus import training_beats
 from .words import from_int, to_int, unpack_array, word_count
@@ -49,6 +51,7 @@ def interpret(
     stall_seed: int = 1,
     weights: Sequence[Weights] | None = None,
     trainer: Trainer | None = None,
+    arrays: Sequence[SimulatedArray] = (),
 ) -> Session:
     """Train samples on the hardware.
 
@@ -65,6 +68,13 @@ def interpret(
         Power-up weights.
     trainer : Trainer, optional
         Hardware to simulate instead of that of `config`.
+    arrays : sequence of SimulatedArray
+        Those of layers 1 to L, where hardware has pins for them.
+
+    Raises
+    ------
+    PinViolation
+        If the hardware does with an array what it must not.
     """
     hardware = trainer or Trainer(config, weights)
     observer = Observer(config)
@@ -121,11 +131,33 @@ def interpret(
         await ctx.tick()
         counters.append(ctx.get(hardware.counters.as_value()))
 
+    def answer(array: SimulatedArray, layer: int) -> Any:
+        """A testbench in which an array answers its pins."""
+        pins = getattr(hardware, f"array{layer}")
+        widths = pin_widths(config, layer)
+        levels = Cat(getattr(pins, name) for name in widths)
+
+        async def testbench(ctx: Any) -> None:
+            cycle = 0
+            while True:
+                bits = ctx.get(levels)
+                values = {}
+                for name, width in widths.items():
+                    values[name] = bits & ((1 << width) - 1)
+                    bits >>= width
+                ctx.set(pins.decision, array.see(cycle, Levels(**values)))
+                await ctx.tick()
+                cycle += 1
+
+        return testbench
+
     simulator = Simulator(hardware)
     simulator.add_clock(1e-6)
     simulator.add_testbench(feed)
     simulator.add_testbench(collect)
     simulator.add_testbench(observe)
+    for layer, array in enumerate(arrays, start=1):
+        simulator.add_testbench(answer(array, layer), background=True)
     simulator.run()
     layout = Result(config.sizes[-1])
     return Session(

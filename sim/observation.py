@@ -27,6 +27,7 @@ class Observed:
         Bits that were never decided are -1.
     weights : tuple of ndarray of int64, each of shape (pulsed rows, columns)
         Weights of layers 1 to L as the pulses of the update left them, in their order; of several digits, the lowest.
+        Empty with arrays behind pins, which keep theirs to themselves.
     """
 
     trace: Trace
@@ -115,6 +116,8 @@ def _written(geometry: Geometry, layout: LayerTraceLayout, words: Words) -> tupl
     """Rows pulsed, and their weights; the rows of all folds together, which no model pulses, if the folds differ."""
     valid = words[unpack(layout, "written.valid", words) != 0]
     rows = unpack(layout, "written.row", valid)
+    if geometry.pins:
+        return rows, np.zeros((len(rows), 0), dtype=np.int64)
     folds = unpack(layout, "written.fold", valid)
     weights = unpack_array(layout, "written.cells", valid)
     by_fold = [rows[folds == fold] for fold in range(geometry.folds)]

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.config import Config
+from ..model.config import ArraySide, Config
 from ..model.crossbar import Cells, Weights
 from ..model.trace import LayerTrace, Trace
 from ..model.trainer import Trainer
+from .array.config import ArrayConfig
+from .array.pins import SimulatedArray
+from .array.trainer import AnalogTrainer
 from .observation import Observed
 
 ROW_STAGES = ("rows", "sensed", "pulsed")
@@ -27,7 +30,7 @@ class Difference:
     layer : int
         1 to L.
     stage : str
-        Part of the trace, or "weights".
+        Part of the trace, or "weights", or "plus" and "minus" of conductances in quanta.
     lane : int
         Row in the stages rows, sensed and pulsed; column otherwise, of cells in carries and weights.
     expected, actual : int
@@ -62,10 +65,14 @@ class Scoreboard:
         The machine.
     weights : sequence of ndarray, optional
         Power-up weights, if they are not the configuration's initial ones.
+    array : ArrayConfig, optional
+        The arrays of model and hardware, if they are analog.
     """
 
-    def __init__(self, config: Config, weights: Sequence[Weights] | None = None) -> None:
-        self.model = Trainer(config)
+    def __init__(
+        self, config: Config, weights: Sequence[Weights] | None = None, array: ArrayConfig | None = None
+    ) -> None:
+        self.model = Trainer(config) if array is None else AnalogTrainer(config, array)
         if weights is not None:
             self.model.load(weights)
         self._weights = self.model.weights()
@@ -78,7 +85,7 @@ class Scoreboard:
         self._last = trace
         self._weights = weights = self.model.weights()
         self.samples += 1
-        self.decisions += trace.decisions + sum(len(layer.pulsed) * len(layer.signs) for layer in trace.layers)
+        self.decisions += trace.decisions + sum(matrix.size for matrix in observed.weights)
         return next(_differences(self.model.config, trace, weights, observed), None)
 
     def check_result(self, votes: NDArray[np.int64]) -> Difference | None:
@@ -107,6 +114,19 @@ class Scoreboard:
             self.decisions += expected.size
         return None
 
+    def check_conductances(self, arrays: Sequence[SimulatedArray]) -> Difference | None:
+        """Compare all conductances of the hardware's arrays, in quanta, with those of the model."""
+        assert isinstance(self.model, AnalogTrainer)
+        for layer, (model, array) in enumerate(zip(self.model.crossbars, arrays, strict=True), start=1):
+            expected, actual = model.conductances, array.crossbar.conductances
+            self.decisions += expected.size
+            for polarity, digit, row, column in np.argwhere(expected != actual):
+                place = polarity, digit, row, column
+                cell = int(column) * len(expected[0]) + int(digit)
+                stage = ("plus", "minus")[polarity]
+                return Difference(-1, layer, stage, cell, int(expected[place]), int(actual[place]), int(row))
+        return None
+
 
 def _differences(config: Config, trace: Trace, weights: list[Cells], observed: Observed) -> Iterator[Difference]:
     """Differences of one sample, stage after stage in the order in which the machine works."""
@@ -121,6 +141,8 @@ def _differences(config: Config, trace: Trace, weights: list[Cells], observed: O
                 for lane, model, hardware in _compare(stage, expected, actual):
                     yield Difference(trace.number, index, stage, lane, model, hardware)
     for index, (expected, _) in pairs:
+        if config.array_side is ArraySide.PINS:
+            break
         after = _before_carry(config, index, expected, weights[index - 1])[expected.pulsed]
         for place in np.argwhere(after != observed.weights[index - 1]):
             position, column = (int(number) for number in place)

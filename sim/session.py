@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from ..model.config import Config
 from ..model.crossbar import Weights
+from .array.config import ArrayConfig
+from .array.pins import SimulatedArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,6 +25,8 @@ class Task:
     labels, exponents : ndarray of int64, shape (samples,)
     weights : tuple of ndarray of int32
         Power-up weights of layers 1 to L.
+    array : ArrayConfig or None
+        Analog arrays of model and hardware.
     stalls : float
         Probability of a stall of each stream in each cycle.
     seed : int
@@ -34,12 +38,21 @@ class Task:
     labels: NDArray[np.int64]
     exponents: NDArray[np.int64]
     weights: tuple[Weights, ...]
+    array: ArrayConfig | None
     stalls: float
     seed: int
+
+    def arrays(self) -> list[SimulatedArray]:
+        """New arrays of layers 1 to L, programmed to the power-up weights; none without `array`."""
+        if self.array is None:
+            return []
+        cells = enumerate(self.weights, start=1)
+        return [SimulatedArray(self.config, layer, self.array, matrix) for layer, matrix in cells]
 
     def write(self, directory: Path) -> None:
         """Write ``task.json`` and ``task.npz``."""
         settings = {"config": self.config.to_dict(), "stalls": self.stalls, "seed": self.seed}
+        settings["array"] = None if self.array is None else self.array.to_dict()
         (directory / "task.json").write_text(json.dumps(settings))
         arrays = {f"weights{layer}": matrix for layer, matrix in enumerate(self.weights, start=1)}
         np.savez(
@@ -56,6 +69,7 @@ class Task:
         """Read what `write` wrote."""
         settings = json.loads((directory / "task.json").read_text())
         config = Config.from_dict(settings["config"])
+        array = settings["array"]
         with np.load(directory / "task.npz", allow_pickle=False) as arrays:
             return cls(
                 config=config,
@@ -63,6 +77,7 @@ class Task:
                 labels=arrays["labels"],
                 exponents=arrays["exponents"],
                 weights=tuple(arrays[f"weights{layer}"] for layer in range(1, config.layers + 1)),
+                array=None if array is None else ArrayConfig.from_dict(array),
                 stalls=settings["stalls"],
                 seed=settings["seed"],
             )

@@ -27,9 +27,32 @@ MACHINES = {
     "one layer": Config(sizes=(8, 4)),
     "input draws": Config(sizes=(9, 6, 3), input_draws=3, reference_bits=16),
     "carry": Config(sizes=(9, 6, 3), lanes=4, weight_bits=4, scale=28, carry_digits=2, carry_base=7, carry_period=5),
+    "pins": Config(sizes=(9, 6, 3), array_side="pins", lanes=4, input_draws=2, reference_bits=16),
+    "pins and carry": Config(
+        sizes=(9, 5, 3),
+        array_side="pins",
+        gate="xor",
+        weight_bits=4,
+        scale=8,
+        tables=2,
+        carry_digits=3,
+        carry_base=2,
+        carry_pulses=3,
+        carry_period=5,
+    ),
     "wide groups": Config(sizes=(33, 20, 16), tables=16, pixels_per_beat=16, weight_bits=2, scale=3),
 }
-SYNTHESIZED = ("xor", "fixed window", "one of everything", "one column", "folds", "one layer", "input draws", "carry")
+SYNTHESIZED = (
+    "xor",
+    "fixed window",
+    "one of everything",
+    "one column",
+    "folds",
+    "one layer",
+    "input draws",
+    "carry",
+    "pins",
+)
 PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);", re.MULTILINE)
 
 

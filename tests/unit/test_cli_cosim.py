@@ -91,6 +91,23 @@ def test_delivered_weights_that_were_changed_are_refused(delivered, capsys):
     assert "are not the weights with the SHA-256" in line
 
 
+def test_arrays_are_simulated_behind_the_pins(tmp_path, capsys):
+    path = tmp_path / "coarse.toml"
+    path.write_text(Config(sizes=(5, 3, 2), weight_bits=6).to_toml())
+    arguments = "--config", path, "--array", "epiram", "--data", "random", "--samples", 4, "--simulator", "icarus"
+    assert cosim(*arguments) == 0
+    assert re.search(r"differences +0", capsys.readouterr().out)
+
+
+def test_a_design_with_pins_needs_arrays_and_one_without_has_none(delivered, tmp_path, capsys):
+    pins = tmp_path / "pins.toml"
+    pins.write_text(Config(sizes=(5, 3, 2), array_side="pins").to_toml())
+    for arguments in (("--config", pins), ("--verilog", delivered, "--array", "ideal")):
+        assert "a design with pins is simulated with arrays behind them" in refused(
+            capsys, *arguments, "--data", "random", "--samples", 4, "--simulator", "icarus"
+        )
+
+
 def test_an_unknown_simulator_is_refused_with_the_known_ones(capsys):
     line = refused(capsys, "--simulator", "modelsim")
     assert "there is no simulator 'modelsim'; the simulators are icarus, verilator, compiled" in line

@@ -95,6 +95,14 @@ def test_weights_of_another_machine_are_refused(trained, tmp_path, capsys, confi
     assert not (tmp_path / "out").exists()
 
 
+def test_a_run_may_go_to_arrays_behind_pins(trained, tmp_path):
+    assert verilog("--weights", trained.path, "--pins", "--out", tmp_path / "out") == 0
+    design = Design.read(tmp_path / "out")
+    assert design.config.array_side == "pins"
+    assert {"array1__decision", "array2__set"} <= design.description["ports"].keys()
+    assert design.description["weights_sha256"] == weights_sha256(trained.trainer.weights())
+
+
 def test_files_hashes_layers_and_ports_are_printed(small, tmp_path, capsys):
     assert verilog("--config", small, "--out", tmp_path) == 0
     printed = capsys.readouterr().out

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import fire_table, window_table
 from stochastor.model import tables
-from stochastor.model.config import PRESETS, Config, Gate, preset
+from stochastor.model.config import PRESETS, ArraySide, Config, Gate, preset
 from stochastor.model.errors import ConfigError
 
 LINES = st.sampled_from([1, 2, 4, 8, 16])
@@ -23,6 +23,11 @@ CONFIGS = st.builds(
     lanes=st.integers(0, 65_535),
     tables=LINES,
     pixels_per_beat=LINES,
+    array_side=st.sampled_from(ArraySide),
+    settle_cycles=st.integers(1, 65_535),
+    compare_cycles=st.integers(1, 65_535),
+    pulse_cycles=st.integers(1, 65_535),
+    recovery_cycles=st.integers(1, 65_535),
 )
 IMPOSSIBLE = {
     "sizes": [
@@ -52,6 +57,11 @@ IMPOSSIBLE = {
     "lanes": [-1, 65_536, 1.0, False],
     "tables": [0, 3, 5, 32, -1, "4", None, [4], True],
     "pixels_per_beat": [0, 3, 5, 32, -1, "4", None, [4], True],
+    "array_side": ["", "PINS", "ram", 1, None],
+    "settle_cycles": [0, 65_536, 1.0, True],
+    "compare_cycles": [0, 65_536, 1.0, True],
+    "pulse_cycles": [0, 65_536, 1.0, True],
+    "recovery_cycles": [0, 65_536, 1.0, True],
 }
 
 
@@ -336,6 +346,11 @@ def test_the_hash_does_not_depend_on_epochs():
         ("lanes", 6),
         ("tables", 8),
         ("pixels_per_beat", 8),
+        ("array_side", "pins"),
+        ("settle_cycles", 5),
+        ("compare_cycles", 2),
+        ("pulse_cycles", 5),
+        ("recovery_cycles", 3),
     ],
 )
 def test_the_hash_depends_on_every_other_field(key, value):
@@ -370,3 +385,9 @@ def test_a_crossbar_has_a_row_an_input_and_a_bias_row(layer, rows, columns):
 @pytest.mark.parametrize(("weight_bits", "weight_max"), [(2, 1), (8, 127), (16, 32_767)])
 def test_the_largest_weight_leaves_out_the_most_negative_code(weight_bits, weight_max):
     assert Config(sizes=(1, 1), weight_bits=weight_bits).weight_max == weight_max
+
+
+def test_references_of_pins_reach_every_cell():
+    assert Config(sizes=(1, 1), weight_bits=12, array_side="pins").reference_bits == 12
+    with pytest.raises(ConfigError, match="must be at least weight_bits = 13 where array_side is pins"):
+        Config(sizes=(1, 1), weight_bits=13, array_side="pins")

@@ -133,8 +133,8 @@ class Bench:
         ctx.set(self.port.clear, 1)
         await ctx.tick()
         ctx.set(self.port.clear, 0)
-        operations = [self.random_codes() for _ in range(2)]
-        self.requests += [request for codes in operations for request in self.requests_for(codes)]
+        operations = [(self.random_codes(), self.random.randrange(2)) for _ in range(2)]
+        self.requests += [request for operation in operations for request in self.requests_for(*operation)]
         count = len(self.requests)
         await self.operate(
             ctx,
@@ -143,10 +143,11 @@ class Bench:
         )
         answers = await receive(ctx, self.port.response, lambda received: len(received) == count, self.paused)
         await self.settle(ctx)
-        for index, codes in enumerate(operations):
+        for index, (codes, window) in enumerate(operations):
             answer = answers[index * self.shape.groups : (index + 1) * self.shape.groups]
             assert self.bits(answer, "above") == self.model.compare(ADDRESS, np.array(codes)).tolist()
-            assert self.bits(answer, "beyond") == self.model.compare(ADDRESS, ~np.array(codes)).tolist()
+            beyond = self.model.compare(ADDRESS, ~np.array(codes)) & bool(window)
+            assert self.bits(answer, "beyond") == beyond.tolist()
 
     async def sense(self, ctx):
         """Read random rows backward along random signs."""
@@ -202,11 +203,16 @@ class Bench:
         fold, cell = divmod(column, self.shape.lanes * self.shape.digits)
         return {"row": row, "fold": fold, "cell": cell}
 
-    def requests_for(self, codes):
+    def requests_for(self, codes, window):
         tables, groups = self.shape.tables, self.shape.groups
         padded = [*codes, *[0] * (groups * tables - len(codes))]
         return [
-            {"group": group, "last": int(group == groups - 1), "lower": padded[group * tables : (group + 1) * tables]}
+            {
+                "group": group,
+                "last": int(group == groups - 1),
+                "window": window,
+                "lower": padded[group * tables : (group + 1) * tables],
+            }
             for group in range(groups)
         ]
 

@@ -48,3 +48,13 @@ def test_a_backward_sum_has_the_sign_of_its_two_comparisons(s, sign):
         return ctx.get(component.sign)
 
     assert run(component, testbench) == [sign]
+
+
+def test_a_sum_that_noise_lets_be_both_above_zero_and_below_has_no_sign():
+    component = SensedSign()
+
+    async def testbench(ctx):
+        ctx.set(component.sensed, {"valid": 1, "row": 0, "above_zero": 1, "above_minus_one": 0})
+        return ctx.get(component.sign)
+
+    assert run(component, testbench) == [0]

@@ -28,6 +28,7 @@ def random_codes(columns, tables, operations=1):
         codes=THRESHOLDS,
         reference_bits=REFERENCE_BITS,
         operations=operations,
+        window=False,
         seeds=FIRE_SEEDS,
     )
 
@@ -85,7 +86,12 @@ def test_random_codes_are_those_of_the_models_draws(columns, tables, operations,
         group["lower"] = group["lower"][:present]
     drawn = [[THRESHOLDS[byte] for byte in generator.draw(columns)] for _ in range(starts * operations)]
     assert flat(given) == [
-        {"group": first // tables, "last": int(first + tables >= columns), "lower": codes[first : first + tables]}
+        {
+            "group": first // tables,
+            "last": int(first + tables >= columns),
+            "window": 0,
+            "lower": codes[first : first + tables],
+        }
         for codes in drawn
         for first in range(0, columns, tables)
     ]
@@ -102,7 +108,8 @@ def test_random_codes_come_two_cycles_after_the_start_and_then_a_group_a_cycle()
 def test_fixed_codes_are_the_same_for_every_line(columns, tables, code, stalls):
     groups = lines(columns, tables)["groups"]
     operation = [
-        {"group": group, "last": int(group == groups - 1), "lower": [code] * tables} for group in range(groups)
+        {"group": group, "last": int(group == groups - 1), "window": 1, "lower": [code] * tables}
+        for group in range(groups)
     ]
     assert requests(fixed_codes(columns, tables, code), 3, groups, stalls) == [operation] * 3
 
@@ -217,7 +224,7 @@ def comparator(component, held, tables, stalls):
             for line, lower in enumerate(request["lower"], start=request["group"] * tables):
                 z = held[line] if line < len(held) else 1 << 20
                 above.append(z > lower)
-                beyond.append(z > -lower - 1)
+                beyond.append(request["window"] and z > -lower - 1)
             response = {name: request[name] for name in ("group", "last")}
             response |= {"above": packed(above), "beyond": packed(beyond)}
             await send(ctx, component.response, [response], paused)

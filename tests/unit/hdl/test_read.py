@@ -72,7 +72,12 @@ def requests_for(codes, lanes, tables):
         for first in range(0, lanes, tables)
     ]
     return [
-        {"group": index, "last": int(index == len(groups) - 1), "lower": [*group, *[0] * (tables - len(group))]}
+        {
+            "group": index,
+            "last": int(index == len(groups) - 1),
+            "window": 1,
+            "lower": [*group, *[0] * (tables - len(group))],
+        }
         for index, group in enumerate(groups)
     ]
 
