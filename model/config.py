@@ -222,7 +222,8 @@ class Config:
     @property
     def search_bits(self) -> int:
         """Comparisons that find a weight: the width of a signed number up to `weight_max` and a slack below it."""
-        return (self.weight_max + self.carry_base ** (self.carry_digits - 1)).bit_length() + 1
+        top_place: int = self.carry_base ** (self.carry_digits - 1)
+        return (self.weight_max + top_place).bit_length() + 1
 
     def scale_of(self, layer: int) -> int:
         """LSBs in one unit of pre-activation of `layer` (1 to L)."""

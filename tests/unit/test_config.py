@@ -101,7 +101,7 @@ def test_toml_without_optional_keys_takes_the_defaults(tmp_path):
 def test_the_defaults_are_those_of_the_specification():
     config = Config(sizes=(5, 3, 2))
     assert [getattr(config, field.name) for field in fields(Config)] == [
-        (5, 3, 2), 8, 64, "random_window", 1, 1, 0, 1, 0, 0, 1, 12, 0, 30, 0, 4, 4,
+        (5, 3, 2), 8, 64, "random_window", 1, 1, 0, 1, 0, 0, 1, 12, 0, 30, 0, 4, 4, "memory", 4, 1, 4, 2,
     ]  # fmt: skip
 
 
