@@ -32,7 +32,7 @@ class HistoryKeeper:
     Attributes
     ----------
     clock : int
-        The last training sample.
+        The last training sample that something could have been due before.
     staleness : list of list of Staleness
         Of the wires' factors in layers 1 to L, at each refresh.
     """

@@ -61,7 +61,6 @@ class FastAnalogTrainer(KernelTrainer):
             self._keeper.advance(self.samples_trained)
             end = min(start + self._keeper.samples_ahead(), len(features))
             super().train(features[start:end], labels[start:end], exponent)
-            self._keeper.clock = self.samples_trained - 1
             start = end
         super().train(features[start:], labels[start:], exponent)
 

@@ -184,6 +184,18 @@ def test_an_array_that_is_put_back_goes_on_bit_for_bit(kind):
     assert all(np.array_equal(a, b) for a, b in zip(again.conductances(), whole.conductances(), strict=True))
 
 
+def test_cells_that_are_loaded_are_young_again():
+    trainers = [
+        trained(kind(machine("taox", PLAIN), ageing(ARRAYS["taox"]))) for kind in (FastAnalogTrainer, AnalogTrainer)
+    ]
+    cells = trainers[0].weights()
+    for trainer in trainers:
+        trainer.load(cells)
+    for fast, plain in zip(*(trainer.history() for trainer in trainers), strict=True):
+        assert (fast["programmed"] == 59 // 7).all()
+        assert all(np.array_equal(fast[name], plain[name]) for name in plain)
+
+
 def test_evaluating_does_not_change_training():
     config, array = machine("taox", PLAIN), ageing(noisy(ARRAYS["taox"]))
     calm, asked = FastAnalogTrainer(config, array), FastAnalogTrainer(config, array)
