@@ -58,7 +58,7 @@ class Carry(wiring.Component):
         The crossbar's.
     carried : Out(Carried)
         For observation.
-    comparison, repetition : Out(4), Out(16)
+    comparison, repetition : Out(2), Out(16)
         Of the operation's address: number of the first comparison, and of the pulse. Only with pins.
 
     Latency
@@ -68,7 +68,7 @@ class Carry(wiring.Component):
 
     def __init__(self, geometry: Geometry, reference_bits: int) -> None:
         self._geometry = geometry
-        address = {"comparison": Out(4), "repetition": Out(16)} if geometry.pins else {}
+        address = {"comparison": Out(2), "repetition": Out(16)} if geometry.pins else {}
         super().__init__(
             {
                 **address,
