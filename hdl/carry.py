@@ -63,7 +63,7 @@ class Carry(wiring.Component):
         Any cell is full: the upper digit is read.
     up_count, down_count : Out(range(columns + 1))
         Columns of `carried`.
-    comparison, repetition : Out(4), Out(16)
+    comparison, repetition : Out(2), Out(16)
         Of the operation's address: number of the first comparison, and of the pulse. Only with pins.
 
     Latency
@@ -73,7 +73,7 @@ class Carry(wiring.Component):
 
     def __init__(self, geometry: Geometry, reference_bits: int) -> None:
         self._geometry = geometry
-        address = {"comparison": Out(4), "repetition": Out(16)} if geometry.pins else {}
+        address = {"comparison": Out(2), "repetition": Out(16)} if geometry.pins else {}
         super().__init__(
             {
                 **address,
