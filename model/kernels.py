@@ -35,6 +35,7 @@ SAMPLES, ERRORS, THINNED, CARRIES, PASSES = (int(total) for total in Total)
 ) = (int(count) for count in Count)
 
 compiled = njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
+compiled_apart = njit(cache=True, error_model="numpy", nogil=True)
 
 
 @compiled

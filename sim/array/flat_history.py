@@ -26,8 +26,8 @@ class FlatHistory(NamedTuple):
         Pulses of each row; of each column upward, by digit; of each column downward, by digit.
     tick_samples, half_selects : int
         Samples; half-selects of a step, 0 where they do nothing.
-    changes : bool
-        Whether anything here is on.
+    fades, changes : bool
+        Whether there are factors; whether anything here is on.
     """
 
     life: Array
@@ -37,6 +37,7 @@ class FlatHistory(NamedTuple):
     selects: Array
     tick_samples: int
     half_selects: int
+    fades: bool
     changes: bool
 
 
@@ -88,6 +89,7 @@ def make_flat_history(config: Config, array: ArrayConfig, machine: Machine) -> t
         selects=selects,
         tick_samples=array.tick_samples,
         half_selects=half_selects,
+        fades=fades,
         changes=fades or bool(device.endurance or half_selects),
     )
     ageing = FlatAgeing(

@@ -51,7 +51,7 @@ class HistoryKeeper:
     @property
     def changes(self) -> bool:
         """Whether devices ever change but by pulses."""
-        return self._analog.history.changes
+        return self._analog.changes
 
     def advance(self, sample: int) -> None:
         """Come to the training sample after the last one."""
@@ -59,13 +59,13 @@ class HistoryKeeper:
         self.clock = sample
         if sample == 0:
             return
-        history, settled = self._analog.history, self._due(self._ageing.trap_samples)
+        analog, settled = self._analog, self._due(self._ageing.trap_samples)
         if self._wires and self._due(self._wires.refresh):
             self._refresh_wires()
             settled = True
-        if self._due(history.tick_samples):
-            settled |= bool(history.programmed.size or history.half_selects)
-            if history.half_selects:
+        if self._due(analog.tick_samples):
+            settled |= bool(analog.programmed.size or analog.half_selects)
+            if analog.half_selects:
                 self._kernels.disturb(self._machine, self._analog, self._ageing)
         if settled:
             self.settle()
@@ -73,12 +73,12 @@ class HistoryKeeper:
     def samples_ahead(self) -> int:
         """Samples from the clock's on until something is due again."""
         refresh = self._wires.refresh if self._wires else 0
-        periods = self._analog.history.tick_samples, self._ageing.trap_samples, refresh
+        periods = self._analog.tick_samples, self._ageing.trap_samples, refresh
         return min(period - self.clock % period for period in periods if period)
 
     def programmed(self) -> None:
         """Note that all devices were programmed."""
-        self._analog.history.programmed[:] = self.clock // self._array.tick_samples
+        self._analog.programmed[:] = self.clock // self._array.tick_samples
         self.replaced()
 
     def replaced(self) -> None:
@@ -96,7 +96,7 @@ class HistoryKeeper:
 
     def settle(self) -> None:
         """Have the reads see what conductances and history come to."""
-        if self._analog.history.factors.size:
+        if self._analog.factors.size:
             self._kernels.settle(self._machine, self._analog, self._ageing, self.clock)
         self._kernels.refresh(self._machine, self._analog)
 
@@ -135,12 +135,12 @@ class HistoryKeeper:
 
     def _views(self, layer: int) -> dict[str, NDArray[Any]]:
         """What must be kept of a layer, to be read and written."""
-        history, rows, columns = self._analog.history, self._config.rows(layer), self._config.columns(layer)
-        flat = {"life": history.life, "programmed": history.programmed, "wires": self._ageing.wires}
+        analog, rows, columns = self._analog, self._config.rows(layer), self._config.columns(layer)
+        flat = {"life": analog.life, "programmed": analog.programmed, "wires": self._ageing.wires}
         views = {name: self._devices(values, layer) for name, values in flat.items() if values.size}
-        if history.half_selects:
+        if analog.half_selects:
             shape = 2, self._config.carry_digits, -1
-            for end, selects in (("", history.selects), ("_done", self._ageing.selects_done)):
+            for end, selects in (("", analog.selects), ("_done", self._ageing.selects_done)):
                 views[f"row_selects{end}"] = selects[0, layer - 1, :rows]
                 views[f"column_selects{end}"] = selects[1:, layer - 1].reshape(shape)[..., :columns]
         return views

@@ -1,6 +1,6 @@
 """Compiled loops of what time and use do to devices (section 13), on the arrays of `machine` and `flat_history`.
 
-Layers are counted from 0; `m` is the machine, `a` the array, `h` its history and `b` what that goes by.
+Layers are counted from 0; `m` is the machine, `a` the array with its history and `b` what that goes by.
 """
 
 import numpy as np
@@ -22,8 +22,8 @@ W0, W1 = np.uint64(WEYL[0]), np.uint64(WEYL[1])
 def seen(a, polarity, digit, cell):  # type: ignore[no-untyped-def]
     """What reads see of a device, in quanta."""
     g = np.int64(a.conductances[polarity, digit, cell])
-    if a.history.factors.shape[2]:
-        g = (g * a.history.factors[polarity, digit, cell] + ROUND) >> 16
+    if a.fades:
+        g = (g * a.factors[polarity, digit, cell] + ROUND) >> 16
     return g
 
 
@@ -58,18 +58,17 @@ def refresh(m, a):  # type: ignore[no-untyped-def]
 @compiled
 def settle(m, a, b, sample):  # type: ignore[no-untyped-def]
     """Set what reads see of the devices as of a training sample."""
-    h = a.history
     for layer in range(len(m.sizes) - 1):
         width = m.widths[layer + 1]
         for row in range(m.sizes[layer] + 1):
             start = m.starts[layer] + row * width
             for column in range(m.sizes[layer + 1]):
                 for digit in range(a.digits):
-                    settle_pair(a, h, b, layer, row, column, digit, start + column, sample)
+                    settle_pair(a, b, layer, row, column, digit, start + column, sample)
 
 
 @compiled
-def settle_pair(a, h, b, layer, row, column, digit, cell, sample):  # type: ignore[no-untyped-def]
+def settle_pair(a, b, layer, row, column, digit, cell, sample):  # type: ignore[no-untyped-def]
     """`settle` for a pair of devices."""
     trapped = b.traps.shape[2] != 0 and (b.traps[PLUS, digit, cell] or b.traps[MINUS, digit, cell])
     words = np.uint64(0), np.uint64(0)
@@ -81,13 +80,13 @@ def settle_pair(a, h, b, layer, row, column, digit, cell, sample):  # type: igno
             factor = np.int64(b.wires[polarity, digit, cell])
         if trapped and b.traps[polarity, digit, cell] and words[polarity] & np.uint64(1):
             factor = (factor * (ONE - b.trap_amplitude) + ROUND) >> 16
-        h.settled[polarity, digit, cell] = factor
-        if h.programmed.shape[2]:
-            age = sample // h.tick_samples - h.programmed[polarity, digit, cell]
+        a.settled[polarity, digit, cell] = factor
+        if a.programmed.shape[2]:
+            age = sample // a.tick_samples - a.programmed[polarity, digit, cell]
             nu = b.drift[polarity, digit, cell if b.drift.shape[2] > 1 else 0]
             exponent = (nu * b.logarithms[age_index(age)]) >> (32 - DECAY_BITS)
             factor = (factor * b.decays[min(exponent, len(b.decays) - 1)] + ROUND) >> 16
-        h.factors[polarity, digit, cell] = factor
+        a.factors[polarity, digit, cell] = factor
 
 
 @compiled
@@ -114,63 +113,62 @@ def telegraph_words(a, layer, row, cell_column, block):  # type: ignore[no-untyp
 
 
 @compiled
-def wear(h, polarity, digit, cell):  # type: ignore[no-untyped-def]
+def wear(a, polarity, digit, cell):  # type: ignore[no-untyped-def]
     """Take a pulse from a device's life; whether it still switches."""
-    if h.life.shape[2] == 0:
+    if a.life.shape[2] == 0:
         return True
-    if h.life[polarity, digit, cell] == 0:
+    if a.life[polarity, digit, cell] == 0:
         return False
-    h.life[polarity, digit, cell] -= 1
+    a.life[polarity, digit, cell] -= 1
     return True
 
 
 @compiled
-def note_pulse(h, polarity, digit, cell, sample):  # type: ignore[no-untyped-def]
+def note_pulse(a, polarity, digit, cell, sample):  # type: ignore[no-untyped-def]
     """Note that a device was pulsed."""
-    if h.programmed.shape[2]:
-        h.programmed[polarity, digit, cell] = sample // h.tick_samples
-        h.factors[polarity, digit, cell] = h.settled[polarity, digit, cell]
+    if a.programmed.shape[2]:
+        a.programmed[polarity, digit, cell] = sample // a.tick_samples
+        a.factors[polarity, digit, cell] = a.settled[polarity, digit, cell]
 
 
 @compiled
-def note_selects(h, digits, layer, row, digit, signs, driven, count):  # type: ignore[no-untyped-def]
+def note_selects(a, layer, row, digit, signs, driven, count):  # type: ignore[no-untyped-def]
     """Note that a row was pulsed along the signs of `driven` columns."""
-    if h.half_selects == 0 or count == 0:
+    if a.half_selects == 0 or count == 0:
         return
-    h.selects[0, layer, row] += 1
+    a.selects[0, layer, row] += 1
     for index in range(count):
         column = driven[index]
-        h.selects[1 + digit + (0 if signs[column] > 0 else digits), layer, column] += 1
+        a.selects[1 + digit + (0 if signs[column] > 0 else a.digits), layer, column] += 1
 
 
 @compiled
 def disturb(m, a, b):  # type: ignore[no-untyped-def]
     """Move devices by the steps that their half-selects have come to, those upward first."""
-    h = a.history
     for layer in range(len(m.sizes) - 1):
         for row in range(m.sizes[layer] + 1):
             start = m.starts[layer] + row * m.widths[layer + 1]
             for column in range(m.sizes[layer + 1]):
                 for digit in range(a.digits):
-                    up = steps_due(h, b, layer, row, column, 1 + digit)
-                    down = steps_due(h, b, layer, row, column, 1 + a.digits + digit)
-                    creep(a, h, PLUS, digit, start + column, up, down)
-                    creep(a, h, MINUS, digit, start + column, down, up)
-    b.selects_done[:] = h.selects
+                    up = steps_due(a, b, layer, row, column, 1 + digit)
+                    down = steps_due(a, b, layer, row, column, 1 + a.digits + digit)
+                    creep(a, PLUS, digit, start + column, up, down)
+                    creep(a, MINUS, digit, start + column, down, up)
+    b.selects_done[:] = a.selects
 
 
 @compiled
-def steps_due(h, b, layer, row, column, columns):  # type: ignore[no-untyped-def]
+def steps_due(a, b, layer, row, column, columns):  # type: ignore[no-untyped-def]
     """Steps that the half-selects of a cell by its row, and by its column in one direction, have come to."""
-    now = h.selects[0, layer, row] + h.selects[columns, layer, column]
+    now = a.selects[0, layer, row] + a.selects[columns, layer, column]
     done = b.selects_done[0, layer, row] + b.selects_done[columns, layer, column]
-    return now // h.half_selects - done // h.half_selects
+    return now // a.half_selects - done // a.half_selects
 
 
 @compiled
-def creep(a, h, polarity, digit, cell, up, down):  # type: ignore[no-untyped-def]
+def creep(a, polarity, digit, cell, up, down):  # type: ignore[no-untyped-def]
     """Move a device by so many steps up, and then down, without spread from cycle to cycle."""
-    if h.life.shape[2] and h.life[polarity, digit, cell] == 0:
+    if a.life.shape[2] and a.life[polarity, digit, cell] == 0:
         return
     device = 0 if a.alike else cell
     low, high = np.int64(a.low[polarity, digit, device]), np.int64(a.high[polarity, digit, device])

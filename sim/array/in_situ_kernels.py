@@ -134,12 +134,13 @@ def update(m, s, a, t, n, layer, count, rate, sample):  # type: ignore[no-untype
         for column in range(columns):
             n.wanted[column] = -(x * steps[column])
         largest = round_row(m, n, layer, row, sample)
+        t.row[0] = row
         for repetition in range(largest):
             for column in range(columns):
                 pulsed = abs(n.pulses[column]) > repetition
                 t.carried[column] = np.int8(pulsed) * (np.int8(n.pulses[column] > 0) - np.int8(n.pulses[column] < 0))
             driven = list_driven(t.carried, columns, t.driven)
-            pulse(m, a, t, layer, row, 0, t.carried, driven, sample, detail(0, 0, 1, FORWARD, repetition))
+            pulse(m, a, t, layer, t.row, 0, t.carried, driven, sample, detail(0, 0, 1, FORWARD, repetition))
 
 
 @compiled

@@ -21,6 +21,7 @@ from ...model.kernels import (
     THINNED,
     TRAIN,
     compiled,
+    compiled_apart,
     count_backward,
     count_carried,
     count_forward,
@@ -336,37 +337,85 @@ def update(m, s, a, t, layer, exponent, sample):  # type: ignore[no-untyped-def]
     for index in range(driven):
         up += s.signs[layer, t.driven[index]] > 0
     if driven:
-        for event in range(count):
-            pulse(m, a, t, layer, events[event], 0, s.signs[layer], driven, sample, detail(0, 0, 1, FORWARD, 0))
+        pulse(m, a, t, layer, events[:count], 0, s.signs[layer], driven, sample, detail(0, 0, 1, FORWARD, 0))
     return count, up, driven - up
 
 
 @compiled
-def pulse(m, a, t, layer, row, digit, signs, driven, sample, c2):  # type: ignore[no-untyped-def]
-    """Move the cells `digit` of a row a step along `signs`, those of the columns that are driven."""
+def pulse(m, a, t, layer, rows, digit, signs, driven, sample, c2):  # type: ignore[no-untyped-def]
+    """Move the cells `digit` of rows a step along `signs`, those of the columns that are driven."""
     c2 += ((c2 >> 16) * (a.pulses_per_step - 1)) << 16
-    for number in range(a.pulses_per_step):
-        pulse_once(m, a, t, layer, row, digit, signs, driven, sample, c2 + (number << 16))
+    if len(t.pulses):
+        pulse_counted(m, a, t, layer, rows, digit, signs, driven, sample, c2)
+    elif a.changes:
+        pulse_ageing(m, a, t, layer, rows, digit, signs, driven, sample, c2)
+    else:
+        for row in rows:
+            for number in range(a.pulses_per_step):
+                pulse_row(m, a, t, layer, row, digit, signs, driven, sample, c2 + (number << 16))
 
 
 @compiled
-def pulse_once(m, a, t, layer, row, digit, signs, driven, sample, c2):  # type: ignore[no-untyped-def]
-    """Give the cells `digit` of a row a pulse along `signs`, those of the columns that are driven."""
+def pulse_row(m, a, t, layer, row, digit, signs, driven, sample, c2):  # type: ignore[no-untyped-def]
+    """Give the cells `digit` of a row a pulse."""
     noisy = a.range_spread != 0 or a.step_spread != 0
-    if len(t.pulses):
-        count_pulses(m, a, t, layer, row, digit, signs, driven)
-    if (
-        a.alike
-        and not a.history.changes
-        and not a.read_noise
-        and driven * (SPARSE_NOISY if noisy else SPARSE) > m.sizes[layer + 1]
-    ):
+    if a.alike and not a.read_noise and driven * (SPARSE_NOISY if noisy else SPARSE) > m.sizes[layer + 1]:
         pulse_all(m, a, t, layer, row, digit, signs, noisy, sample, c2)
         return
     if noisy:
-        for index in range(driven):
-            t.lines[index] = np.uint64((row << 16) + t.driven[index] * a.digits + digit)
-        draw_normals(a, t, driven, sample, c2, PULSE, layer)
+        draw_driven(a, t, layer, row, digit, driven, sample, c2)
+    start = m.starts[layer] + row * m.widths[layer + 1]
+    for index in range(driven):
+        column = t.driven[index]
+        cell = start + column
+        up, x, y = signs[column] > 0, np.int64(0), np.int64(0)
+        if noisy:
+            x, y = t.first[index], t.second[index]
+        before = a.conductances[PLUS, digit, cell] - a.conductances[MINUS, digit, cell]
+        if a.read_noise:
+            a.squares[cell] -= a.places[digit] ** 2 * plain_square(a, digit, cell)
+        move(a, PLUS, digit, cell, up, x)
+        move(a, MINUS, digit, cell, not up, y)
+        if a.read_noise:
+            a.squares[cell] += a.places[digit] ** 2 * plain_square(a, digit, cell)
+        after = a.conductances[PLUS, digit, cell] - a.conductances[MINUS, digit, cell]
+        m.weights[cell] += a.places[digit] * (after - before)
+
+
+@compiled
+def draw_driven(a, t, layer, row, digit, driven, sample, c2):  # type: ignore[no-untyped-def]
+    """Draw the normals of a pulse, those of the columns that are driven."""
+    for index in range(driven):
+        t.lines[index] = np.uint64((row << 16) + t.driven[index] * a.digits + digit)
+    draw_normals(a, t, driven, sample, c2, PULSE, layer)
+
+
+@compiled_apart
+def pulse_counted(m, a, t, layer, rows, digit, signs, driven, sample, c2):  # type: ignore[no-untyped-def]
+    """`pulse` that counts; apart, as are those below, so that what they look up does not slow down the rest."""
+    for row in rows:
+        for number in range(a.pulses_per_step):
+            count_pulses(m, a, t, layer, row, digit, signs, driven)
+            if a.changes:
+                age_row(m, a, t, layer, row, digit, signs, driven, sample, c2 + (number << 16))
+            else:
+                pulse_row(m, a, t, layer, row, digit, signs, driven, sample, c2 + (number << 16))
+
+
+@compiled_apart
+def pulse_ageing(m, a, t, layer, rows, digit, signs, driven, sample, c2):  # type: ignore[no-untyped-def]
+    """`pulse` for devices that change but by pulses."""
+    for row in rows:
+        for number in range(a.pulses_per_step):
+            age_row(m, a, t, layer, row, digit, signs, driven, sample, c2 + (number << 16))
+
+
+@compiled_apart
+def age_row(m, a, t, layer, row, digit, signs, driven, sample, c2):  # type: ignore[no-untyped-def]
+    """`pulse_row` for devices that change but by pulses."""
+    noisy = a.range_spread != 0 or a.step_spread != 0
+    if noisy:
+        draw_driven(a, t, layer, row, digit, driven, sample, c2)
     start = m.starts[layer] + row * m.widths[layer + 1]
     for index in range(driven):
         column = t.driven[index]
@@ -377,13 +426,22 @@ def pulse_once(m, a, t, layer, row, digit, signs, driven, sample, c2):  # type: 
         before = seen_difference(a, digit, cell)
         if a.read_noise:
             a.squares[cell] -= a.places[digit] ** 2 * square(a, digit, cell)
-        move(a, PLUS, digit, cell, up, x, sample)
-        move(a, MINUS, digit, cell, not up, y, sample)
+        for polarity in (PLUS, MINUS):
+            note_pulse(a, polarity, digit, cell, sample)
+            if wear(a, polarity, digit, cell):
+                move(a, polarity, digit, cell, up == (polarity == PLUS), y if polarity else x)
         if a.read_noise:
             a.squares[cell] += a.places[digit] ** 2 * square(a, digit, cell)
         m.weights[cell] += a.places[digit] * (seen_difference(a, digit, cell) - before)
-    if a.history.half_selects:
-        note_selects(a.history, a.digits, layer, row, digit, signs, t.driven, driven)
+    if a.half_selects:
+        note_selects(a, layer, row, digit, signs, t.driven, driven)
+
+
+@compiled
+def plain_square(a, digit, cell):  # type: ignore[no-untyped-def]
+    """The sum of the squares of a pair's conductances."""
+    plus, minus = np.int64(a.conductances[PLUS, digit, cell]), np.int64(a.conductances[MINUS, digit, cell])
+    return plus * plus + minus * minus
 
 
 @compiled
@@ -405,7 +463,7 @@ def count_pulses(m, a, t, layer, row, digit, signs, driven):  # type: ignore[no-
 
 @compiled
 def pulse_all(m, a, t, layer, row, digit, signs, noisy, sample, c2):  # type: ignore[no-untyped-def]
-    """`pulse_once` for devices that are alike, going along all columns: faster where many are driven."""
+    """`pulse_row` for devices that are alike, going along all columns: faster where many are driven."""
     columns = m.sizes[layer + 1]
     start = m.starts[layer] + row * m.widths[layer + 1]
     if noisy:
@@ -437,12 +495,8 @@ def pulse_all(m, a, t, layer, row, digit, signs, noisy, sample, c2):  # type: ig
 
 
 @compiled
-def move(a, polarity, digit, cell, up, x, sample):  # type: ignore[no-untyped-def]
+def move(a, polarity, digit, cell, up, x):  # type: ignore[no-untyped-def]
     """SET or RESET a device; x is its normal."""
-    if a.history.changes:
-        note_pulse(a.history, polarity, digit, cell, sample)
-        if not wear(a.history, polarity, digit, cell):
-            return
     device = 0 if a.alike else cell
     g = np.int64(a.conductances[polarity, digit, cell])
     low, high = np.int64(a.low[polarity, digit, device]), np.int64(a.high[polarity, digit, device])
@@ -469,31 +523,53 @@ def outside(m, a, t, layer, row, digit, sensed, comparison, sample):  # type: ig
     """Set `up` and `down` to the full cells, or, for comparison 2, to those of them with room above; if any."""
     columns = m.sizes[layer + 1]
     start = m.starts[layer] + row * m.widths[layer + 1]
-    for column in range(columns):
-        difference = seen_difference(a, sensed, start + column)
-        t.sum[column] = difference + a.offsets[FORWARD, layer, column]
+    if a.fades:
+        hold_fading(a, t, layer, start, columns, sensed)
+    else:
+        plus = a.conductances[PLUS, sensed, start : start + columns]
+        minus = a.conductances[MINUS, sensed, start : start + columns]
+        total, offsets = t.sum, a.offsets[FORWARD, layer]
+        for column in range(columns):
+            total[column] = np.int64(plus[column]) - minus[column] + offsets[column]
     if a.read_noise:
         draw_columns(a, t, columns, row, sample, detail(comparison, digit, 1, DIGIT, 0), READ, layer)
         for column in range(columns):
             t.sum[column] += read_noise(a, square(a, sensed, start + column), of_column(t, column))
     compare_noise(m, a, t, layer, row, sample, detail(comparison, digit, 1, DIGIT, 0), t.error[1])
     compare_noise(m, a, t, layer, row, sample, detail(comparison + 1, digit, 1, DIGIT, 0), t.error[2])
-    found = False
+    return decide_outside(a, t, columns, comparison)
+
+
+@compiled_apart
+def hold_fading(a, t, layer, start, columns, sensed):  # type: ignore[no-untyped-def]
+    """Hold the cells of a row as reads see them."""
     for column in range(columns):
-        above = t.sum[column] + t.error[1, column] > a.carry_codes[comparison]
-        below = t.sum[column] + t.error[2, column] <= a.carry_codes[comparison + 1]
-        if comparison:
-            t.up[column] &= not above
-            t.down[column] &= not below
-        else:
-            t.up[column], t.down[column] = above, below
-        found |= t.up[column] | t.down[column]
+        t.sum[column] = seen_difference(a, sensed, start + column) + a.offsets[FORWARD, layer, column]
+
+
+@compiled
+def decide_outside(a, t, columns, comparison):  # type: ignore[no-untyped-def]
+    """Compare the cells that are held with the two codes of `outside`."""
+    held, first, second, up, down = t.sum, t.error[1], t.error[2], t.up, t.down
+    upper, lower = a.carry_codes[comparison], a.carry_codes[comparison + 1]
+    found = False
+    if comparison:
+        for column in range(columns):
+            up[column] &= held[column] + first[column] <= upper
+            down[column] &= held[column] + second[column] > lower
+            found |= up[column] | down[column]
+    else:
+        for column in range(columns):
+            up[column] = held[column] + first[column] > upper
+            down[column] = held[column] + second[column] <= lower
+            found |= up[column] | down[column]
     return found
 
 
 @compiled
 def carry_up(m, a, t, layer, row, digit, sample):  # type: ignore[no-untyped-def]
     """Move the full cells of a row into their upper neighbours where these have room."""
+    t.row[0] = row
     outside(m, a, t, layer, row, digit, digit + 1, 2, sample)
     columns, up, down = m.sizes[layer + 1], 0, 0
     for column in range(columns):
@@ -508,14 +584,14 @@ def carry_up(m, a, t, layer, row, digit, sample):  # type: ignore[no-untyped-def
         search(m, a, t, layer, row, digit, sample)
     for repetition in range(m.pulses):
         c2 = detail(0, digit + 1, 1, DIGIT, repetition)
-        pulse(m, a, t, layer, row, digit + 1, t.carried, driven, sample, c2)
+        pulse(m, a, t, layer, t.row, digit + 1, t.carried, driven, sample, c2)
     if a.verify:
         restore(m, a, t, layer, row, digit, sample)
         return
     for column in range(columns):
         t.carried[column] = -t.carried[column]
     for repetition in range(m.pulses, m.pulses + m.base * m.pulses):
-        pulse(m, a, t, layer, row, digit, t.carried, driven, sample, detail(0, digit, 1, DIGIT, repetition))
+        pulse(m, a, t, layer, t.row, digit, t.carried, driven, sample, detail(0, digit, 1, DIGIT, repetition))
 
 
 @compiled
@@ -546,7 +622,7 @@ def restore(m, a, t, layer, row, digit, sample):  # type: ignore[no-untyped-def]
                 break
             driven = list_driven(t.carried, m.sizes[layer + 1], t.driven)
             c2 = detail(digit, moved, 1, WEIGHT, given)
-            pulse(m, a, t, layer, row, moved, t.carried, driven, sample, c2)
+            pulse(m, a, t, layer, t.row, moved, t.carried, driven, sample, c2)
             given += 1
 
 

@@ -11,7 +11,7 @@ from ...model.machine import LINE, Machine, Scratch, make_machine, make_scratch
 from .config import ArrayConfig
 from .crossbar import Periphery, check_sums
 from .device import fixed_point, whole_steps
-from .flat_history import FlatAgeing, FlatHistory, make_flat_history, pad
+from .flat_history import FlatAgeing, make_flat_history, pad
 from .memory import check_memory
 from .population import Population, make_population
 
@@ -45,9 +45,11 @@ class Analog(NamedTuple):
         In 2^-16: quanta, shares, shares, quanta.
     key_low, key_high : int
         Words of the seed.
-    digits : int
-    history : FlatHistory
-        What has happened to the devices.
+    digits, pulses_per_step, verify, search_bits : int
+    half_lsb, reference_step : int
+        Of the references: in 2^-16 quanta, and in quanta.
+    life, programmed, factors, settled, selects, tick_samples, half_selects, fades, changes
+        As of `FlatHistory`; a tuple in this one would be counted in and out wherever a loop touches it.
     """
 
     conductances: Array
@@ -76,7 +78,15 @@ class Analog(NamedTuple):
     search_bits: int
     half_lsb: int
     reference_step: int
-    history: FlatHistory
+    life: Array
+    programmed: Array
+    factors: Array
+    settled: Array
+    selects: Array
+    tick_samples: int
+    half_selects: int
+    fades: bool
+    changes: bool
 
 
 class AnalogScratch(NamedTuple):
@@ -97,6 +107,8 @@ class AnalogScratch(NamedTuple):
     driven : ndarray of int64, shape (lines,)
         Columns whose sign is not zero.
     carried : ndarray of int8, shape (lines,)
+    row : ndarray of int64, shape (1,)
+        Row of a carry.
     codes : ndarray of int64, shape (lines,)
         Weights that a verified carry found.
     pulses : ndarray of int64, shape (layers, 3), or (0, 3) where pulses are not counted
@@ -113,6 +125,7 @@ class AnalogScratch(NamedTuple):
     sum: Array
     driven: Array
     carried: Array
+    row: Array
     codes: Array
     pulses: Array
 
@@ -166,7 +179,7 @@ def make_analog(
         search_bits=config.search_bits,
         half_lsb=steps.half_lsb,
         reference_step=periphery.step,
-        history=history,
+        **history._asdict(),
     )
     return (machine, make_scratch(machine), analog, _make_scratch(machine, counting)), ageing
 
@@ -236,6 +249,7 @@ def _make_scratch(machine: Machine, counting: bool) -> AnalogScratch:
         sum=np.zeros(lines, dtype=np.int64),
         driven=np.zeros(lines, dtype=np.int64),
         carried=np.zeros(lines, dtype=np.int8),
+        row=np.zeros(1, dtype=np.int64),
         codes=np.zeros(lines, dtype=np.int64),
         pulses=np.zeros((len(machine.sizes) - 1 if counting else 0, 3), dtype=np.int64),
     )

@@ -8,6 +8,7 @@ from time import perf_counter
 
 import numpy as np
 from stochastor.cli.bench_report import machine
+from stochastor.sim.array.effective import attenuation
 from stochastor.sim.array.spice import ngspice_currents
 from stochastor.sim.array.wires import WireNetwork, Wires
 
@@ -44,6 +45,10 @@ def main():
     print("|---|---|---|---|---|---|---|---|")
     for side in (8, 32, 64, 128):
         print(f"| {' | '.join(row(side))} |", flush=True)
+    rng = np.random.default_rng(0)
+    layers = [rng.integers(100, 1001, (2, 1, rows, columns)) for rows, columns in ((785, 256), (257, 10))]
+    _, seconds = timed(lambda: [attenuation(layer, 1e-8, WIRES) for layer in layers])
+    print(f"\na refresh of 784-256-10 in tiles of {WIRES.tile} x {WIRES.tile}: {seconds:.2f} s")
 
 
 def row(side):
