@@ -73,7 +73,7 @@ class Carry(wiring.Component):
 
     def __init__(self, geometry: Geometry, reference_bits: int) -> None:
         self._geometry = geometry
-        address = {"comparison": Out(4), "repetition": Out(16)} if geometry.pins else {}
+        address = {"comparison": Out(2), "repetition": Out(16)} if geometry.pins else {}
         super().__init__(
             {
                 **address,

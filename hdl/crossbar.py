@@ -36,6 +36,8 @@ class CrossbarPort(wiring.Signature):
         Cells of a weight, side by side; a weight of one is its cell.
     pins : bool
         Whether the array is reached by pins: operations have an address then, and cells cannot be watched.
+    cells : bool
+        Whether cells are accessed: LOAD and DUMP.
 
     Members
     -------
@@ -79,10 +81,13 @@ class CrossbarPort(wiring.Signature):
         reference_bits: int,
         digits: int = 1,
         pins: bool = False,
+        cells: bool = True,
     ) -> None:
         row, fold, cell = (range(max(size, 2)) for size in (rows, folds, lanes * digits))
         value = signed(cell_bits)
-        operation = {"operation": Operation, "row": row, "last": 1, "fold": fold, "cell": cell, "value": value}
+        operation = {"operation": Operation, "row": row, "last": 1}
+        if cells:
+            operation |= {"fold": fold, "cell": cell, "value": value}
         if digits > 1:
             operation |= {"digit": range(digits), "alone": 1}
         written = {"valid": 1, "row": row}
@@ -91,13 +96,13 @@ class CrossbarPort(wiring.Signature):
         super().__init__(
             {
                 **({"address": Out(ArrayAddress())} if pins else {}),
+                **({"dumped": In(data.StructLayout({"valid": 1, "value": value}))} if cells else {}),
                 "operation": Out(stream.Signature(data.StructLayout(operation))),
                 "signs": Out(data.ArrayLayout(signed(2), folds * lanes)),
                 "clear": Out(1),
                 "request": Out(stream.Signature(CompareRequest(groups, tables, reference_bits))),
                 "response": In(stream.Signature(CompareResponse(groups, tables))),
                 "sensed": In(Sensed(rows)),
-                "dumped": In(data.StructLayout({"valid": 1, "value": value})),
                 "written": In(data.StructLayout(written)),
                 "idle": In(1),
             }

@@ -13,13 +13,13 @@ from .crossbar import CrossbarPort, IntegerCrossbar, Operation
 from .error import OutputError, sensed_sign
 from .events import EventList, LineGroup, RowEvents
 from .geometry import Geometry
-from .line_driver import LineDriver
 from .neuron import Neurons
+from .pinned_crossbar import PinnedCrossbar
 from .pins import ArrayPins
 from .samplers import KeepRows
 
 SAMPLE_BITS = 32
-Crossbar = IntegerCrossbar | LineDriver
+Crossbar = IntegerCrossbar | PinnedCrossbar
 
 
 class LayerTrace(data.StructLayout):
@@ -194,7 +194,7 @@ class Layer(wiring.Component):
         with m.If(self.start):
             m.d.sync += signs.eq(0)
         carry = self._share_crossbar(m, crossbar.port, neurons, signs)
-        if isinstance(crossbar, LineDriver):
+        if isinstance(crossbar, PinnedCrossbar):
             connect(m, crossbar.pins, flipped(self.array))
             self._address(m, crossbar.port, carry)
         if self._output:
@@ -215,7 +215,7 @@ class Layer(wiring.Component):
     def _crossbar(self) -> Crossbar:
         geometry = self._geometry
         if geometry.pins:
-            return LineDriver(self._config, self._index)
+            return PinnedCrossbar(self._config, self._index)
         return IntegerCrossbar(
             rows=geometry.rows,
             columns=geometry.columns,
@@ -390,6 +390,9 @@ class Layer(wiring.Component):
             with m.State("SETTLE"), m.If(crossbar.port.idle):
                 m.next = "IDLE"
             m.d.comb += self.busy.eq(~phase.ongoing("IDLE") | gating)
+        if self._geometry.pins:
+            with m.If(~crossbar.port.idle):
+                m.d.comb += self.busy.eq(1)
 
     def _drive(self, m: Module, crossbar: Crossbar, row_list: EventList) -> None:
         """Drive all row events forward, once for each fold."""

@@ -28,7 +28,7 @@ class LineDriver(wiring.Component):
     Members
     -------
     port : In(CrossbarPort)
-        LOAD does nothing, and DUMP gives the code that no cell has.
+        Without LOAD and DUMP.
     pins : Out(ArrayPins)
 
     Latency
@@ -53,7 +53,7 @@ class LineDriver(wiring.Component):
         ready, sense, decided = Signal(), Signal(), Signal()
         columns_set = Signal()
         m.d.sync += [getattr(pins, name).eq(0) for name in STROBES]
-        m.d.sync += [part.valid.eq(0) for part in (port.sensed, port.dumped, port.written)]
+        m.d.sync += [part.valid.eq(0) for part in (port.sensed, port.written)]
         self._compare(m, held & ready, sense, decided)
         after = self._timer(m)
         with m.FSM(name="step"):
@@ -125,14 +125,11 @@ class LineDriver(wiring.Component):
     def _accept(self, m: Module, held: Signal, loaded: Signal, last_pattern: Signal) -> None:
         """Begin with an operation, while none is under way."""
         port, pins, operation = self.port, self.pins, self.port.operation
-        drives, senses, pulses, dumps = (
-            operation.p.operation == kind
-            for kind in (Operation.DRIVE, Operation.SENSE, Operation.PULSE, Operation.DUMP)
+        drives, senses, pulses = (
+            operation.p.operation == kind for kind in (Operation.DRIVE, Operation.SENSE, Operation.PULSE)
         )
         m.d.comb += operation.ready.eq(~port.clear & ~pins.compare & ~(drives & held))
-        accepted = operation.valid & operation.ready
-        m.d.sync += port.dumped.valid.eq(accepted & dumps)
-        with m.If(accepted & (drives | senses | pulses)):
+        with m.If(operation.valid & operation.ready):
             m.d.sync += [pins.row.eq(operation.p.row), pins.address.eq(port.address)]
             if self._geometry.digits > 1:
                 m.d.sync += [pins.digit.eq(operation.p.digit), pins.alone.eq(drives & operation.p.alone)]
@@ -154,7 +151,6 @@ class LineDriver(wiring.Component):
                     m.next = "SELECT"
                 with m.If(~loaded):
                     m.next = "COLUMNS"
-        m.d.comb += port.dumped.value.eq(-1 << (self._geometry.cell_bits - 1))
 
     def _set_columns(self, m: Module, done: Signal) -> None:
         """Write the signs into the latches of the columns, a group a cycle."""
@@ -235,8 +231,8 @@ class LineDriver(wiring.Component):
             m.d.sync += number.eq(port.address.comparison)
 
 
-def port_of(config: Config, geometry: Geometry) -> CrossbarPort:
-    """The port of a layer with pins."""
+def port_of(config: Config, geometry: Geometry, *, cells: bool = False) -> CrossbarPort:
+    """The port of a layer with pins; with or without access to cells."""
     return CrossbarPort(
         rows=geometry.rows,
         columns=geometry.columns,
@@ -248,4 +244,5 @@ def port_of(config: Config, geometry: Geometry) -> CrossbarPort:
         reference_bits=config.reference_bits,
         digits=geometry.digits,
         pins=True,
+        cells=cells,
     )

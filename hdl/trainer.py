@@ -235,7 +235,7 @@ class Trainer(wiring.Component):
         carries = presentation.carry & ~presentation.infer if self._config.carry_digits > 1 else None
         hidden = list(range(len(layers) - 1, 0, -1))
         with m.FSM(name="phase") as fsm:
-            with m.State("IDLE"), m.If(presenter.presentations.valid):
+            with m.State("IDLE"), m.If(presenter.presentations.valid & ~busy):
                 m.next = "START"
             with m.State("START"):
                 m.d.comb += phases["start"].eq(1)
@@ -324,6 +324,9 @@ class Trainer(wiring.Component):
         to_input = access.generator & (access.layer == 0) & (access.row == Generator.INPUT)
         accepted = self.access.valid & self.access.ready
         open_ = ~working & ~reading
+        if self._config.array_side is ArraySide.PINS:
+            # An access takes long: it must not begin as a sample does.
+            open_ = open_ & ~presenter.presentations.valid
         layer_ready = Array(layer.access.ready for layer in layers)[access.layer]
         m.d.comb += [
             self.access.ready.eq(open_ & (to_input | layer_ready)),

@@ -101,3 +101,25 @@ def test_pins_that_do_what_they_must_not_are_named(
     assert report.differences == 1
     assert report.first_difference is not None
     assert "layer 1, pin integrate: is 1 after 4 cycles of READ, before settle_cycles = 9" in report.first_difference
+
+
+def test_cells_are_read_and_written_through_the_access_port(
+    design: Design, digits: tuple[np.ndarray, np.ndarray]
+) -> None:
+    features, labels = digits
+    ideal = ARRAYS["ideal"]
+    arrays = [SimulatedArray(CONFIG, layer, ideal, cells) for layer, cells in enumerate(design.weights, start=1)]
+    model = AnalogTrainer(CONFIG, ideal)
+    with CompiledTrainer(CONFIG, design, arrays=arrays) as hardware:
+        rows, columns = np.indices(design.weights[1].shape)
+        cells = [matrix.copy() for matrix in design.weights]
+        for value in (-31, 30):
+            hardware._access(layer=1, row=np.array([3]), column=4, write=1, value=value)
+            cells[1][3, 4] = value
+            read = hardware._access(layer=1, row=rows.ravel(), column=columns.ravel())
+            np.testing.assert_array_equal(read.reshape(rows.shape), cells[1])
+        model.load(cells)
+        outputs = hardware.train(features[:20], labels[:20])
+        np.testing.assert_array_equal(outputs, [trace.outputs for trace in model.train(features[:20], labels[:20])])
+    for array, conductances in zip(arrays, model.conductances(), strict=True):
+        np.testing.assert_array_equal(array.crossbar.conductances, conductances)
