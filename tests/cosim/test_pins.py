@@ -128,6 +128,8 @@ def test_ideal_arrays_behind_pins_give_the_bits_of_block_ram(fields: dict[str, o
     [
         {"weight_bits": 3, "carry_base": 2, "tables": 1, "compare_cycles": 2},
         {"weight_bits": 4, "carry_base": 2, "carry_pulses": 3, "pulse_cycles": 2, "settle_cycles": 3},
+        {"weight_bits": 4, "carry_base": 4, "carry_digits": 3, "carry_verify": 9, "tables": 2, "settle_cycles": 2},
+        {"weight_bits": 3, "carry_base": 2, "carry_verify": 2, "compare_cycles": 2, "pulses_per_step": 2},
     ],
 )
 def test_every_carry_takes_the_cycles_of_the_formula(fields: dict[str, object]) -> None:
