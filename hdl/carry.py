@@ -7,14 +7,16 @@ from amaranth.lib.wiring import In, Out
 from .crossbar import Operation
 from .geometry import Geometry
 from .read import CompareRequest, CompareResponse
+from .restoration import Restoration, Restored
 from .samplers import present
 
 
 class CarryOperation(data.StructLayout):
-    """What a carry asks of a row: DRIVE of one digit alone, or PULSE of a digit."""
+    """What a carry asks of a row: DRIVE of one digit `alone`, or of all, or PULSE of a digit."""
 
     def __init__(self, geometry: Geometry) -> None:
-        super().__init__({"operation": Operation, "row": range(max(geometry.rows, 2)), "digit": range(geometry.digits)})
+        row, digit = range(max(geometry.rows, 2)), range(geometry.digits)
+        super().__init__({"operation": Operation, "row": row, "digit": digit, "alone": 1})
 
 
 class Carried(data.StructLayout):
@@ -63,8 +65,12 @@ class Carry(wiring.Component):
         Any cell is full: the upper digit is read.
     up_count, down_count : Out(range(columns + 1))
         Columns of `carried`.
-    comparison, repetition : Out(2), Out(16)
+    comparison, repetition : Out(4), Out(16)
         Of the operation's address: number of the first comparison, and of the pulse. Only with pins.
+    weights : Out(1)
+        Whole weights are read, or pulsed for what was read of them. Only with pins.
+    restored : Out(Restored)
+        For observation. Only of a verified carry.
 
     Latency
     -------
@@ -73,10 +79,12 @@ class Carry(wiring.Component):
 
     def __init__(self, geometry: Geometry, reference_bits: int) -> None:
         self._geometry = geometry
-        address = {"comparison": Out(2), "repetition": Out(16)} if geometry.pins else {}
+        address = {"comparison": Out(4), "repetition": Out(16), "weights": Out(1)} if geometry.pins else {}
+        restored = {"restored": Out(Restored(geometry.columns))} if geometry.verify else {}
         super().__init__(
             {
                 **address,
+                **restored,
                 "start": In(1),
                 "busy": Out(1),
                 "clear": Out(1),
@@ -105,15 +113,18 @@ class Carry(wiring.Component):
         accepted = operation.valid & operation.ready
         any_carries = Mux(upper, up ^ down, up | down)[: geometry.columns].any()
         reads = Signal()
-        self._compare(m, reads, upper, up, down)
+        restoring, searches, restores = Signal(), Signal(), Signal()
+        self._compare(m, reads, upper, up, down, restoring)
         if geometry.pins:
             last = Mux(downward, geometry.pulses * (geometry.base + 1) - 1, geometry.pulses - 1)
-            m.d.comb += self.comparison.eq(Mux(upper, 2, 0))
-            with m.If(operation.p.operation == Operation.PULSE):
+            pulsing = operation.p.operation == Operation.PULSE
+            m.d.comb += self.comparison.eq(Mux(upper & ~pulsing, 2, 0))
+            with m.If(pulsing):
                 m.d.comb += self.repetition.eq(last - pulses)
         m.d.comb += [
             operation.p.row.eq(row),
             operation.p.digit.eq(digit + upper),
+            operation.p.alone.eq(1),
             self.carried.row.eq(row),
             self.carried.digit.eq(digit),
             self.carried.up.eq(up & ~down),
@@ -147,9 +158,18 @@ class Carry(wiring.Component):
                 with m.Elif(upper):
                     m.d.sync += [upper.eq(1), pulses.eq(geometry.pulses - 1)]
                     m.d.comb += self.carried.valid.eq(1)
-                    m.next = "RAISE"
+                    m.next = "SEARCH" if geometry.verify else "RAISE"
                 with m.Else():
                     m.d.comb += self.full.eq(1)
+            if geometry.verify:
+                with m.State("SEARCH"):
+                    m.d.comb += searches.eq(1)
+                    m.next = "SEARCHED"
+                with m.State("SEARCHED"), m.If(~restoring):
+                    m.next = "RAISE"
+                with m.State("RESTORE"):
+                    m.d.comb += restores.eq(1)
+                    m.next = "LOWERED"
             with m.State("RAISE"):
                 m.d.comb += [operation.valid.eq(1), operation.p.operation.eq(Operation.PULSE)]
                 with m.If(accepted):
@@ -159,14 +179,14 @@ class Carry(wiring.Component):
             with m.State("RAISED"), m.If(self.idle):
                 m.d.comb += self.clear.eq(1)
                 m.d.sync += [upper.eq(0), downward.eq(1), pulses.eq(geometry.base * geometry.pulses - 1)]
-                m.next = "LOWER"
+                m.next = "RESTORE" if geometry.verify else "LOWER"
             with m.State("LOWER"):
                 m.d.comb += [operation.valid.eq(1), operation.p.operation.eq(Operation.PULSE)]
                 with m.If(accepted):
                     m.d.sync += pulses.eq(pulses - 1)
                     with m.If(pulses == 0):
                         m.next = "LOWERED"
-            with m.State("LOWERED"), m.If(self.idle):
+            with m.State("LOWERED"), m.If(self.idle & ~restoring):
                 m.d.sync += downward.eq(0)
                 m.next = "NEXT"
             with m.State("NEXT"):
@@ -177,9 +197,45 @@ class Carry(wiring.Component):
                     with m.If(row == geometry.rows - 1):
                         m.next = "IDLE"
             m.d.comb += self.busy.eq(~phase.ongoing("IDLE"))
+        if geometry.verify:
+            m.submodules.restoration = restoration = Restoration(geometry, len(self.request.p.lower[0]))
+            m.d.comb += [
+                restoration.search.eq(searches),
+                restoration.restore.eq(restores),
+                restoration.digit.eq(digit),
+                restoration.carried.eq(up ^ down),
+                restoring.eq(restoration.busy),
+            ]
+            self._lend_crossbar(m, restoration)
         return m
 
-    def _compare(self, m: Module, reads: Signal, upper: Signal, up: Signal, down: Signal) -> None:
+    def _lend_crossbar(self, m: Module, restoration: Restoration) -> None:
+        """Let what searches and restores have the crossbar while it is busy."""
+        operation, request = self.operation, self.request
+        with m.If(restoration.busy):
+            m.d.comb += [
+                self.clear.eq(restoration.clear),
+                operation.valid.eq(restoration.operation.valid),
+                operation.p.operation.eq(restoration.operation.p.operation),
+                operation.p.digit.eq(restoration.operation.p.digit),
+                operation.p.alone.eq(0),
+                request.valid.eq(restoration.request.valid),
+                request.p.eq(restoration.request.p),
+                self.signs.eq(restoration.signs),
+                self.comparison.eq(restoration.comparison),
+                self.repetition.eq(restoration.repetition),
+                self.weights.eq(1),
+            ]
+        m.d.comb += [
+            restoration.operation.ready.eq(operation.ready),
+            restoration.request.ready.eq(request.ready),
+            restoration.response.valid.eq(self.response.valid),
+            restoration.response.p.eq(self.response.p),
+            restoration.idle.eq(self.idle),
+            self.restored.eq(restoration.restored),
+        ]
+
+    def _compare(self, m: Module, reads: Signal, upper: Signal, up: Signal, down: Signal, restoring: Signal) -> None:
         """Ask for every group as soon as a read begins; keep who is full, and then whose neighbour is not."""
         geometry, request, response = self._geometry, self.request, self.response
         asked = Signal(range(geometry.groups + 1), init=geometry.groups)
@@ -192,22 +248,23 @@ class Carry(wiring.Component):
             *(code.eq(bound - 1) for code in request.p.lower),
             response.ready.eq(1),
         ]
-        with m.If(request.valid & request.ready):
+        with m.If(request.valid & request.ready & ~restoring):
             m.d.sync += asked.eq(asked + 1)
         with m.If(reads):
             m.d.sync += asked.eq(0)
+        answered = response.valid & self.busy & ~restoring
         lines_left = []
         for lines, full in ((up, response.p.above), (down, ~response.p.beyond)):
             group = lines.word_select(response.p.group, geometry.tables)
             left = Signal(geometry.tables, name=f"{lines.name}_left")
             m.d.comb += left.eq(Mux(upper, group & ~full, full))
             lines_left.append(left)
-            with m.If(response.valid & self.busy):
+            with m.If(answered):
                 m.d.sync += group.eq(left)
         up_left, down_left = lines_left
         mask = present(geometry.columns, geometry.tables, response.p.last)
         for count, left in ((self.up_count, up_left & ~down_left), (self.down_count, down_left & ~up_left)):
             with m.If(self.clear):
                 m.d.sync += count.eq(0)
-            with m.Elif(response.valid & self.busy):
+            with m.Elif(answered):
                 m.d.sync += count.eq(count + sum((left & mask)[line] for line in range(geometry.tables)))

@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..model.ledger import Count
+from .restoration import Restored
 
 COUNTER_BITS = 32
 
@@ -57,6 +58,8 @@ class EventCounters(wiring.Component):
     carried : In(1)
         A row carries `up` cells up and `down` cells down.
     up, down : In(range(columns + 1))
+    restored : In(Restored)
+        Of a verified carry.
     counters : Out(LayerCounters)
 
     Latency
@@ -74,6 +77,7 @@ class EventCounters(wiring.Component):
                 "decided": In(data.ArrayLayout(signed(2), signs)),
                 "up": In(self._count),
                 "down": In(self._count),
+                "restored": In(Restored(columns)),
                 "counters": Out(LayerCounters()),
             }
         )
@@ -107,6 +111,10 @@ class EventCounters(wiring.Component):
             (Count.CARRIED_ROWS, self.carried, 1),
             (Count.CARRIED_UP, self.carried, self.up),
             (Count.CARRIED_DOWN, self.carried, self.down),
+            (Count.RESTORING_READS, self.restored.read, 1),
+            (Count.RESTORED_ROWS, self.restored.pulsed, 1),
+            (Count.RESTORED_UP, self.restored.pulsed, self.restored.up),
+            (Count.RESTORED_DOWN, self.restored.pulsed, self.restored.down),
         ):
             counter = self.counters[count.name.lower()]
             with m.If(happened):

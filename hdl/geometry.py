@@ -28,6 +28,8 @@ class Geometry:
     digits, base, pulses, digit_max : int
         Cells of a weight, steps of one that make one of the next, steps that a carry moves the next, and the largest
         value of a cell.
+    verify, search_bits : int
+        Most pulses by which a carry restores weights, 0 without pins, and comparisons that find one.
     cell_bits, weight_bits : int
         Width of a signed cell, and of a signed weight.
     read_bits : int
@@ -49,6 +51,8 @@ class Geometry:
     base: int
     pulses: int
     digit_max: int
+    verify: int
+    search_bits: int
     cell_bits: int
     weight_bits: int
     read_bits: int
@@ -79,6 +83,8 @@ class Geometry:
             base=config.carry_base,
             pulses=config.carry_pulses,
             digit_max=config.digit_max,
+            verify=config.carry_verify if pins else 0,
+            search_bits=config.search_bits,
             cell_bits=config.weight_bits,
             weight_bits=config.weight_max.bit_length() + 1,
             read_bits=(config.weight_max * rows * draws).bit_length() + 1,

@@ -282,7 +282,7 @@ class Layer(wiring.Component):
         if carry is not None:
             with m.If(carry.busy):
                 m.d.comb += [
-                    address.read.eq(Read.DIGIT),
+                    address.read.eq(Mux(carry.weights, Read.WEIGHT, Read.DIGIT)),
                     address.comparison.eq(carry.comparison),
                     address.row.eq(carry.carried.row),
                     address.digit.eq(carry.carried.digit),
@@ -443,7 +443,7 @@ class Layer(wiring.Component):
             operation.p.row.eq(carry.operation.p.row),
             operation.p.digit.eq(carry.operation.p.digit),
             operation.p.last.eq(1),
-            operation.p.alone.eq(1),
+            operation.p.alone.eq(carry.operation.p.alone),
             carry.operation.ready.eq(operation.ready),
         ]
 
@@ -511,6 +511,8 @@ class Layer(wiring.Component):
                 counters.up.eq(carry.up_count),
                 counters.down.eq(carry.down_count),
             ]
+            if self._geometry.verify:
+                m.d.comb += counters.restored.eq(carry.restored)
         m.d.comb += [
             counters.driven.eq(event & (self.bank == Bank.TRAIN)),
             counters.passed.eq(event & (self.bank == Bank.INFER)),

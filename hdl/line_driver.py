@@ -33,10 +33,11 @@ class LineDriver(wiring.Component):
 
     Latency
     -------
-    With S = `settle_cycles`, N = `compare_cycles`, P = `pulse_cycles`, V = `recovery_cycles` and G groups: a row event
-    takes a cycle. After the last one of a pattern, the next pattern is taken S + 3 cycles later, or a request S + 2.
-    A request takes N cycles, a window 2N; its response comes one later. A SENSE is sensed S + 2 + 2N cycles after it
-    is taken, and then the next one is; a PULSE takes 2 + 2 (P + V). The first of either after a `clear` takes G more.
+    With S = `settle_cycles`, N = `compare_cycles`, P = `pulse_cycles`, V = `recovery_cycles`, n = `pulses_per_step` and
+    G groups: a row event takes a cycle. After the last one of a pattern, the next pattern is taken S + 3 cycles later,
+    or a request S + 2. A request takes N cycles, a window 2N; its response comes one later. A SENSE is sensed
+    S + 2 + 2N cycles after it is taken, and then the next one is; a PULSE takes 2 + 2n (P + V). The first of either
+    after a `clear` takes G more.
     """
 
     def __init__(self, config: Config, layer: int) -> None:
@@ -52,6 +53,7 @@ class LineDriver(wiring.Component):
         held, loaded, last_pattern, resetting = Signal(), Signal(), Signal(), Signal()
         ready, sense, decided = Signal(), Signal(), Signal()
         columns_set = Signal()
+        pulses_left = Signal(range(self._config.pulses_per_step))
         m.d.sync += [getattr(pins, name).eq(0) for name in STROBES]
         m.d.sync += [part.valid.eq(0) for part in (port.sensed, port.written)]
         self._compare(m, held & ready, sense, decided)
@@ -91,6 +93,7 @@ class LineDriver(wiring.Component):
                 m.next = "READY"
             with m.State("SELECT"):
                 m.d.sync += [pins.phase.eq(Phase.PROGRAM), resetting.eq(0)]
+                m.d.sync += pulses_left.eq(self._config.pulses_per_step - 1)
                 m.next = "STROBE"
             with m.State("STROBE"):
                 m.d.sync += [pins.set.eq(~resetting), pins.reset.eq(resetting)]
@@ -99,11 +102,16 @@ class LineDriver(wiring.Component):
             with m.State("RECOVER"):
                 m.d.sync += [pins.set.eq(0), pins.reset.eq(0)]
                 with m.If(after(self._config.recovery_cycles)):
-                    m.d.sync += resetting.eq(1)
+                    m.d.sync += resetting.eq(~resetting)
                     m.next = "STROBE"
                     with m.If(resetting):
-                        m.d.sync += port.written.valid.eq(1)
-                        m.next = "READY"
+                        m.d.sync += [
+                            pulses_left.eq(pulses_left - 1),
+                            pins.address.repetition.eq(pins.address.repetition + 1),
+                        ]
+                        with m.If(pulses_left == 0):
+                            m.d.sync += port.written.valid.eq(1)
+                            m.next = "READY"
         with m.If(port.clear):
             m.d.sync += [held.eq(0), loaded.eq(0), pins.phase.eq(Phase.IDLE), pins.row_clear.eq(1), pins.zero.eq(1)]
         m.d.sync += port.written.row.eq(pins.row)
@@ -142,7 +150,7 @@ class LineDriver(wiring.Component):
                     held.eq(0),
                     pins.phase.eq(Phase.IDLE),
                     pins.transposed.eq(senses),
-                    pins.address.comparison.eq(0),
+                    pins.address.repetition.eq(port.address.repetition * self._config.pulses_per_step),
                 ]
                 with m.If(senses):
                     m.d.sync += pins.address.read.eq(Read.BACKWARD)
@@ -226,6 +234,7 @@ class LineDriver(wiring.Component):
                 pins.group.eq(request.p.group),
                 pins.reference.eq(request.p.lower),
                 pins.address.comparison.eq(following),
+                pins.address.repetition.eq(port.address.repetition),
             ]
         with m.If(port.clear):
             m.d.sync += number.eq(port.address.comparison)

@@ -10,6 +10,7 @@ from .activity import GATE_LATENCY, LIST_LATENCY, carries, group_sums, patterns
 from .geometry import Geometry
 
 HOLD_LATENCY = 3  # from the last row of a pattern latched to the next one, or to the first comparison; and settling
+REQUEST_LATENCY = 3  # of a comparison with codes that were found: its code, the request, and the response
 
 
 def forward(config: Config, geometries: Sequence[Geometry], trace: Trace) -> int:
@@ -60,8 +61,11 @@ def update(config: Config, geometries: Sequence[Geometry], trace: Trace, start: 
 def carry(geometry: Geometry, config: Config, cells: Cells) -> int:
     """Cycles of the carry of a layer."""
     read = config.settle_cycles + HOLD_LATENCY + 2 * config.compare_cycles * geometry.groups + 3
-    pulses = 2 * geometry.groups + 2 + (geometry.base + 1) * geometry.pulses * pulse_cycles(config)
-    return sum(1 + read * reads + pulses * pulsed for reads, pulsed in carries(geometry, cells))
+    moves = [_moves(geometry, config, digit) for digit in range(geometry.digits - 1)]
+    return sum(
+        1 + read * reads + moves[place % len(moves)] * pulsed
+        for place, (reads, pulsed) in enumerate(carries(geometry, cells))
+    )
 
 
 def sense_cycles(config: Config) -> int:
@@ -71,7 +75,20 @@ def sense_cycles(config: Config) -> int:
 
 def pulse_cycles(config: Config) -> int:
     """Cycles of a pulse of a row."""
-    return 2 + 2 * (config.pulse_cycles + config.recovery_cycles)
+    return 2 + 2 * config.pulses_per_step * (config.pulse_cycles + config.recovery_cycles)
+
+
+def _moves(geometry: Geometry, config: Config, digit: int) -> int:
+    """Cycles in which cells `digit` of a row are carried, whatever their number; verified, in exact arrays."""
+    pulse, emptying = pulse_cycles(config), geometry.base * geometry.pulses
+    raising = geometry.groups + geometry.pulses * pulse + 1
+    if not geometry.verify:
+        return raising + geometry.groups + emptying * pulse + 1
+    request = config.compare_cycles + REQUEST_LATENCY
+    search = config.settle_cycles + 4 + geometry.search_bits * geometry.groups * request
+    reads = emptying + (1 + digit if geometry.verify > emptying else 0)
+    restoring = reads * (config.settle_cycles + 3 + 2 * geometry.groups * request)
+    return search + raising + 2 + restoring + emptying * (geometry.groups + pulse + 1)
 
 
 def _answers(begin: int, cycles: int, taking: Sequence[int]) -> list[int]:

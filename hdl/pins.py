@@ -33,7 +33,7 @@ class ArrayAddress(data.StructLayout):
         Samples trained before this one, or passes made before this one in an inference call.
     training : 1
     read : 2
-        0 forward, 1 backward, 2 digit.
+        0 forward, 1 backward, 2 digit, 3 weight.
     comparison : 4
         Number of a comparison among those of one read.
     row : 16

@@ -100,7 +100,7 @@ class CompiledTrainer:
         self._library = _load(build(config, design or generate(config)))
         self._machine = ctypes.c_void_p(self._library.machine_new())
         if arrays:
-            self._patience *= sum(getattr(config, name) for name in PIN_CYCLES) * 4
+            self._patience *= sum(getattr(config, name) for name in PIN_CYCLES) * 4 * config.pulses_per_step
             self._bridge = ArrayBridge(config, arrays)
             self._library.machine_arrays(self._machine, self._bridge.answer)
 
@@ -279,7 +279,10 @@ class CompiledTrainer:
 def _carry_patience(config: Config) -> int:
     """Cycles that a carry never takes."""
     rows, columns = max(config.sizes) + 1, max(config.sizes[1:])
-    return rows * (config.carry_digits - 1) * columns * (8 + 2 * (config.carry_base + 1) * config.carry_pulses) * 2
+    moves = 2 * (config.carry_base + 1) * config.carry_pulses
+    if config.carry_verify:
+        moves += 4 * config.search_bits + 8 * (config.carry_verify + config.carry_digits)
+    return rows * (config.carry_digits - 1) * columns * (8 + moves) * 2
 
 
 def build(config: Config, design: Design) -> Path:

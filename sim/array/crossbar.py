@@ -95,16 +95,20 @@ class AnalogCrossbar:
         return self._held + self._periphery.errors(address, self._lines) > self._periphery.references(codes)
 
     def pulse(self, address: Address, rows: NDArray[np.int64], signs: NDArray[np.int8], digit: int = 0) -> None:
+        first = address.repetition * self._pulses_per_step
+        for number in range(first, first + self._pulses_per_step):
+            self.pulse_once(address._replace(repetition=number), rows, signs, digit)
+
+    def pulse_once(self, address: Address, rows: NDArray[np.int64], signs: NDArray[np.int8], digit: int = 0) -> None:
+        """Give the cells `digit` of `rows` one pulse of a step along `signs` (columns,); the address numbers pulses."""
         self._advance(address)
         columns = np.flatnonzero(signs)
         up = np.stack([signs[columns] > 0, signs[columns] < 0])
-        first = address.repetition * self._pulses_per_step
-        for number in range(first, first + self._pulses_per_step):
-            self.pulses += _count(self.conductances[:, digit][:, rows[:, np.newaxis], columns], up)
-            noise = self._pulse_noise(address._replace(repetition=number), rows, columns, digit)
-            for polarity in (PLUS, MINUS):
-                self._move(polarity, digit, rows, columns, up[polarity], noise[..., polarity])
-            self.history.selected(rows, signs, digit)
+        self.pulses += _count(self.conductances[:, digit][:, rows[:, np.newaxis], columns], up)
+        noise = self._pulse_noise(address, rows, columns, digit)
+        for polarity in (PLUS, MINUS):
+            self._move(polarity, digit, rows, columns, up[polarity], noise[..., polarity])
+        self.history.selected(rows, signs, digit)
 
     def load(self, cells: Cells) -> None:
         digits = len(self._places)

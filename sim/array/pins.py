@@ -1,6 +1,6 @@
 """A simulated array behind the pins of a line driver: it sees nothing but them (section 14 of the specification)."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from amaranth.hdl import Shape
@@ -58,6 +58,11 @@ class Pulse(NamedTuple):
     signs: tuple[int, ...]
     digit: int
 
+    @property
+    def step(self) -> Self:
+        """What the pulses of a step have in common."""
+        return self._replace(address=self.address._replace(repetition=0))
+
 
 class SimulatedArray:
     """The array of a layer, cycle by cycle.
@@ -86,7 +91,7 @@ class SimulatedArray:
         self._begun = dict.fromkeys(("phase", "set", "reset", "compare"), NEVER)
         self._strobed = NEVER
         self._pulse: tuple[Pulse, int] | None = None
-        self._pending: tuple[Pulse, list[int]] | None = None
+        self._pending: dict[Pulse, list[int]] = {}
 
     @property
     def crossbar(self) -> AnalogCrossbar:
@@ -184,23 +189,19 @@ class SimulatedArray:
             self._refuse(cycle, "phase", "leaves PROGRAM before a pulse, set and reset, has ended and recovered")
 
     def _note_pulse(self) -> None:
-        """Pulses of an operation are independent of each other: they are done together."""
+        """Rows are independent of each other: their pulses are done together, those of a step in their order."""
         assert self._pulse is not None
         pulse, row = self._pulse
         self._pulse = None
-        if self._pending is not None and self._pending[0] != pulse:
+        if any(noted.step != pulse.step for noted in self._pending):
             self._program()
-        if self._pending is None:
-            self._pending = pulse, []
-        self._pending[1].append(row)
+        self._pending.setdefault(pulse, []).append(row)
 
     def _program(self) -> None:
-        if self._pending is None:
-            return
-        pulse, rows = self._pending
-        self._pending = None
-        signs = np.array(pulse.signs[: self._geometry.columns], dtype=np.int8)
-        self._crossbar.pulse(pulse.address, np.array(rows, dtype=np.int64), signs, pulse.digit)
+        for pulse, rows in self._pending.items():
+            signs = np.array(pulse.signs[: self._geometry.columns], dtype=np.int8)
+            self._crossbar.pulse_once(pulse.address, np.array(rows, dtype=np.int64), signs, pulse.digit)
+        self._pending.clear()
 
     def _integrate(self, cycle: int, was: Levels, now: Levels) -> None:
         if not now.integrate or was.integrate:

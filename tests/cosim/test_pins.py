@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from stochastor.hdl import carry, layer, line_driver, trainer
+from stochastor.hdl import carry, counters, layer, line_driver, restoration, trainer
 from stochastor.hdl.cycles import carry_cycles, sample_cycles
 from stochastor.model.config import Config, Gate
 from stochastor.model.trainer import Trainer, power_up_weights
@@ -22,9 +22,9 @@ EXPONENTS = [0, 1, 0, 2, 0]
 IDEAL = ARRAYS["ideal"]
 
 
-def noisy(array: ArrayConfig) -> ArrayConfig:
+def noisy(array: ArrayConfig, comparator_S: float = 1e-7) -> ArrayConfig:
     device = replace(array.device, **ALL_NOISE)  # type: ignore[arg-type]
-    return replace(array, device=device, seed=7, comparator_noise_S=1e-7, comparator_offset_S=1e-7)
+    return replace(array, device=device, seed=7, comparator_noise_S=comparator_S, comparator_offset_S=comparator_S)
 
 
 def pinned(**fields: object) -> Config:
@@ -44,6 +44,13 @@ def train(
     config: Config, array: ArrayConfig, *, stalls: float = 0.0, exponents: list[int] = EXPONENTS
 ) -> tuple[Session, Difference | None]:
     """What the hardware did, and where it differs from the golden model, in conductances at last."""
+    return train_counting(config, array, stalls=stalls, exponents=exponents)[:2]
+
+
+def train_counting(
+    config: Config, array: ArrayConfig, *, stalls: float = 0.0, exponents: list[int] = EXPONENTS
+) -> tuple[Session, Difference | None, set[str]]:
+    """As `train`, and the names of counters in which the two differ."""
     cells = full_cells(config)
     rng = np.random.default_rng(config.seed)
     features = rng.integers(0, 256, (len(exponents), config.sizes[0]), dtype=np.uint8)
@@ -54,8 +61,13 @@ def train(
     for sample, observed, votes in zip(features, session.observed, session.outputs, strict=True):
         difference = scoreboard.check(sample, observed) or scoreboard.check_result(votes)
         if difference is not None:
-            return session, difference
-    return session, scoreboard.check_conductances(arrays)
+            return session, difference, set()
+    counts = scoreboard.model.counts.to_dict()
+    return (
+        session,
+        scoreboard.check_conductances(arrays),
+        {name for name in counts if session.counters[name] != counts[name]},
+    )
 
 
 configs = st.builds(
@@ -77,6 +89,7 @@ configs = st.builds(
 @settings(max_examples=8, deadline=None, derandomize=True, database=None)
 @given(config=configs)
 @example(config=pinned(sizes=(9, 7, 5, 3), seed=3))
+@example(config=pinned(sizes=(4, 3, 2), pulses_per_step=3, recovery_cycles=1))
 def test_every_sample_takes_the_cycles_of_the_formula(config: Config) -> None:
     session, difference = train(config, IDEAL)
     assert difference is None, str(difference)
@@ -92,6 +105,7 @@ def test_every_machine_computes_the_bits_of_the_model_on_noisy_arrays(config: Co
 
 QUICK = {"settle_cycles": 1, "pulse_cycles": 1, "recovery_cycles": 1}
 CARRY = {"carry_digits": 2, "carry_period": 2}
+CHECKS = {"carry_digits": 3, "carry_base": 3, "carry_verify": 24, "carry_period": 1}
 
 
 @pytest.mark.parametrize("rough", [False, True])
@@ -112,6 +126,46 @@ def test_carries_are_those_of_the_model_on_every_array(name: str) -> None:
     assert any(len(layer.carried_up) for observed in session.observed for layer in observed.trace.layers)
 
 
+VERIFIED = {
+    "two digits": ("taox", {"weight_bits": 4, "carry_base": 4, "carry_verify": 12, "tables": 2}, 0.0),
+    "three digits": ("epiram", {"weight_bits": 3, "carry_digits": 3, "carry_base": 3, "carry_verify": 5}, 0.0),
+    "pulses enough": ("taox", {"weight_bits": 3, "carry_digits": 3, "carry_base": 2, "carry_verify": 60}, 0.0),
+    "steps of pulses": ("epiram", {"weight_bits": 3, "carry_base": 3, "carry_verify": 4, "pulses_per_step": 2}, 0.0),
+    "stalls": ("gst_pcm", {"weight_bits": 4, "carry_base": 2, "carry_pulses": 3, "carry_verify": 7, "tables": 1}, 0.4),
+}
+
+
+@pytest.mark.parametrize("name", VERIFIED)
+def test_verified_carries_restore_the_weights_that_the_model_restores(name: str) -> None:
+    kind, fields, stalls = VERIFIED[name]
+    config = pinned(sizes=(2, 3), **CARRY | QUICK | fields)
+    session, difference, miscounts = train_counting(config, noisy(ARRAYS[kind]), stalls=stalls, exponents=[0] * 4)
+    assert difference is None, str(difference)
+    assert not miscounts
+    assert all(min(session.counters[f"restored_{name}"]) for name in ("rows", "up", "down"))
+
+
+def test_verified_carries_of_ideal_arrays_leave_the_cells_of_exact_ones() -> None:
+    config = pinned(sizes=(2, 3), weight_bits=4, carry_base=4, carry_verify=9, **CARRY, **QUICK)
+    arrays = [SimulatedArray(config, 1, IDEAL, cells) for cells in full_cells(config)]
+    features = np.random.default_rng(1).integers(0, 256, (2, 2), dtype=np.uint8)
+    interpret(config, features, [0, 1], [0, 0], arrays=arrays)
+    model = Trainer(config)
+    model.load(full_cells(config))
+    for sample, label in zip(features, (0, 1), strict=True):
+        model.train_sample(sample, label, 0)
+    assert model.counts.to_dict()["carried_rows"] != [0]
+    np.testing.assert_array_equal(arrays[0].crossbar.dump(), model.weights()[0])
+
+
+@pytest.mark.parametrize("kind", ["taox", "epiram"])
+def test_steps_of_several_pulses_are_those_of_the_model(kind: str) -> None:
+    config = pinned(sizes=(7, 5, 3), weight_bits=4, pulses_per_step=3, **QUICK)
+    session, difference = train(config, noisy(ARRAYS[kind]))
+    assert difference is None, str(difference)
+    assert any(len(layer.pulsed) for observed in session.observed for layer in observed.trace.layers)
+
+
 @pytest.mark.parametrize("fields", [{"sizes": (9, 7, 3), "lanes": 2}, {"sizes": (5, 4, 2), "input_draws": 2}])
 def test_ideal_arrays_behind_pins_give_the_bits_of_block_ram(fields: dict[str, object]) -> None:
     config = pinned(**fields, **QUICK)
@@ -128,6 +182,8 @@ def test_ideal_arrays_behind_pins_give_the_bits_of_block_ram(fields: dict[str, o
     [
         {"weight_bits": 3, "carry_base": 2, "tables": 1, "compare_cycles": 2},
         {"weight_bits": 4, "carry_base": 2, "carry_pulses": 3, "pulse_cycles": 2, "settle_cycles": 3},
+        {"weight_bits": 4, "carry_base": 4, "carry_digits": 3, "carry_verify": 9, "tables": 2, "settle_cycles": 2},
+        {"weight_bits": 3, "carry_base": 2, "carry_verify": 2, "compare_cycles": 2, "pulses_per_step": 2},
     ],
 )
 def test_every_carry_takes_the_cycles_of_the_formula(fields: dict[str, object]) -> None:
@@ -161,6 +217,10 @@ SMALL = pinned(sizes=(6, 4, 3), weight_bits=7, settle_cycles=2, pulse_cycles=2, 
 DRAWS = replace(SMALL, input_draws=2)
 XOR = replace(SMALL, gate=Gate.XOR)
 CELLS = replace(SMALL, sizes=(3, 2), weight_bits=4, carry_digits=3, carry_base=4, carry_period=1)
+STEPS = replace(SMALL, weight_bits=6, pulses_per_step=2)
+CHECKED = pinned(sizes=(2, 2), weight_bits=3, tables=1, pulses_per_step=2, **CARRY | CHECKS, **QUICK)
+SAMPLES = {CELLS: 3, CHECKED: 2}
+ROUGH = noisy(ARRAYS["taox"], comparator_S=1e-6)
 
 # Class, method, the code as it is, the code as it is not, machine, where it must be noticed: a stage, or a pin.
 MUTATIONS = [
@@ -180,6 +240,23 @@ MUTATIONS = [
     (line_driver.LineDriver, "elaborate", "resetting.eq(0)]", "resetting.eq(1)]", SMALL, "pin reset"),
     (carry.Carry, "elaborate", "repetition.eq(last - pulses)", "repetition.eq(pulses)", CELLS, "stage"),
     (carry.Carry, "elaborate", "m.d.comb += self.clear.eq(1)", "pass", CELLS, "stage"),
+    (carry.Carry, "elaborate", "upper & ~pulsing", "upper", CELLS, "stage"),
+    (line_driver.LineDriver, "_accept", "repetition * self._config.pulses_per_step", "repetition", CHECKED, "stage"),
+    (line_driver.LineDriver, "elaborate", "repetition + 1", "repetition", STEPS, "stage"),
+    (line_driver.LineDriver, "elaborate", "pulses_left == 0", "1", STEPS, "stage"),
+    (line_driver.LineDriver, "_compare", "repetition.eq(port.address.repetition)", "read.eq(3)", CHECKED, "stage"),
+    (carry.Carry, "_lend_crossbar", "alone.eq(0)", "alone.eq(1)", CHECKED, "stage"),
+    (carry.Carry, "_lend_crossbar", "self.weights.eq(1)", "self.weights.eq(0)", CHECKED, "stage"),
+    (carry.Carry, "elaborate", "carried.eq(up ^ down)", "carried.eq(~0)", CHECKED, "stage"),
+    (restoration.Restoration, "_codes", "found ^ place", "found", CHECKED, "stage"),
+    (restoration.Restoration, "_codes", "found + 1 + slack", "found + slack", CHECKED, "stage"),
+    (restoration.Restoration, "_codes", "**digit // 2", "**digit", CHECKED, "stage"),
+    (restoration.Restoration, "_codes", "~searching & (", "(", CHECKED, "stage"),
+    (restoration.Restoration, "_number", "search_bits - 1 - bit", "bit", CHECKED, "stage"),
+    (restoration.Restoration, "_number", "UNDER + 2 * below", "UNDER", CHECKED, "stage"),
+    (restoration.Restoration, "_number", "comparison.eq(self.digit)", "comparison.eq(0)", CHECKED, "stage"),
+    (restoration.Restoration, "elaborate", "moved == 0", "1", CHECKED, "stage"),
+    (restoration.Restoration, "elaborate", "given == geometry.verify", "given == 1", CHECKED, "stage"),
     (layer.Layer, "_address", "== Bank.TRAIN", "!= Bank.TRAIN", SMALL, "stage"),
     (trainer.Trainer, "_reach_arrays", "passes, presentation.number", "presentation.number, passes", SMALL, "stage"),
 ]
@@ -195,8 +272,8 @@ MUTATIONS = [
 def test_one_wrong_line_is_noticed_at_its_stage_or_pin(
     monkeypatch: pytest.MonkeyPatch, owner: type, method: str, code: str, other: str, config: Config, where: str
 ) -> None:
-    exponents = [0] * (3 if config is CELLS else 4)
-    array = noisy(ARRAYS["taox"])
+    exponents = [0] * SAMPLES.get(config, 4)
+    array = ROUGH if config is CHECKED else noisy(ARRAYS["taox"])
     mutate(monkeypatch, owner, method, code, other)
     try:
         found = str(train(config, array, exponents=exponents)[1])
@@ -205,6 +282,29 @@ def test_one_wrong_line_is_noticed_at_its_stage_or_pin(
     assert where in found
 
 
-@pytest.mark.parametrize("config", [SMALL, DRAWS, XOR, CELLS])
+@pytest.mark.parametrize("config", [SMALL, DRAWS, XOR, CELLS, STEPS, CHECKED])
 def test_machines_of_the_wrong_lines_are_right_without_them(config: Config) -> None:
-    assert train(config, noisy(ARRAYS["taox"]), exponents=[0] * (3 if config is CELLS else 4))[1] is None
+    array = ROUGH if config is CHECKED else noisy(ARRAYS["taox"])
+    _, difference, miscounts = train_counting(config, array, exponents=[0] * SAMPLES.get(config, 4))
+    assert difference is None
+    assert not miscounts
+
+
+# Class, method, the code as it is, the code as it is not, counters that must differ.
+MISCOUNTS = [
+    (counters.EventCounters, "elaborate", "self.restored.down)", "self.restored.up)", {"restored_down"}),
+    (restoration.Restoration, "elaborate", "read.eq(~searching)", "read.eq(1)", {"restoring_reads"}),
+    (restoration.Restoration, "_decide", "m.If(self.clear)", "m.If(0)", {"restored_up", "restored_down"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "code", "other", "names"), MISCOUNTS, ids=[" ".join(sorted(row[-1])) for row in MISCOUNTS]
+)
+def test_one_wrong_line_of_the_counters_of_restoring_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, owner: type, method: str, code: str, other: str, names: set[str]
+) -> None:
+    mutate(monkeypatch, owner, method, code, other)
+    _, difference, miscounts = train_counting(CHECKED, ROUGH, exponents=[0] * SAMPLES[CHECKED])
+    assert difference is None
+    assert miscounts == names

@@ -31,7 +31,8 @@ class PlainArray:
     def __init__(self, config, cells):
         self.geometry = Geometry.of(config, 1)
         self.places = [config.carry_base**digit for digit in range(config.carry_digits)]
-        self.pairs = np.stack([cells, -cells]).reshape(2, *cells.shape[:1], -1, config.carry_digits)
+        self.pulses = config.pulses_per_step
+        self.pairs = self.pulses * np.stack([cells, -cells]).reshape(2, *cells.shape[:1], -1, config.carry_digits)
         self.latched = set()
         self.signs = np.zeros(self.geometry.groups * self.geometry.tables, dtype=int)
         self.held = np.zeros(self.geometry.columns, dtype=int)
@@ -39,7 +40,7 @@ class PlainArray:
         self.stuck = False
 
     def cells(self):
-        return ((self.pairs[0] - self.pairs[1]) // 2).reshape(self.geometry.rows, -1)
+        return ((self.pairs[0] - self.pairs[1]) // (2 * self.pulses)).reshape(self.geometry.rows, -1)
 
     def weights(self, pins):
         cells = self.cells().reshape(self.geometry.rows, -1, len(self.places))
@@ -65,7 +66,7 @@ class PlainArray:
             if pins[name] and not self.before[name] and not self.stuck:
                 for device, driven in ((0, moved), (1, -moved)):
                     cells = self.pairs[device, pins["row"], :, pins.get("digit", 0)]
-                    most = self.geometry.digit_max
+                    most = self.geometry.digit_max * self.pulses
                     cells[signs == driven] = np.clip(cells[signs == driven] + moved, -most, most)
             self.before[name] = pins[name]
         if not pins["compare"]:
@@ -215,6 +216,7 @@ machines = st.builds(
     carry=st.sampled_from([{}, CARRY]),
     sizes=st.tuples(st.integers(1, 7), st.integers(1, 9)),
     tables=st.sampled_from([1, 2, 4, 8]),
+    pulses_per_step=st.sampled_from([1, 1, 3]),
     **{name: st.integers(1, 3) for name in ("settle_cycles", "compare_cycles", "pulse_cycles", "recovery_cycles")},
 )
 
@@ -270,6 +272,45 @@ def test_comparisons_are_numbered_from_the_first_and_a_window_has_two(read):
     numbers = [(p["group"], p["address"]["comparison"]) for p in bench.seen if p["compare"]]
     assert numbers == [(0, 2), (1, 2), (0, 3), (0, 4), (1, 3), (1, 4), (0, 5), (1, 5)]
     assert {p["address"]["read"] for p in bench.seen if p["compare"]} == {read}
+
+
+def test_a_request_has_the_repetition_of_its_time_and_keeps_its_number_until_the_last():
+    bench = Bench(pinned(sizes=(4, 3), tables=2, **CARRY))
+    port = bench.port
+
+    async def testbench(ctx):
+        ctx.set(port.address.comparison, 4)
+        ctx.set(port.address.read, Read.WEIGHT)
+        await bench.clear(ctx)
+        ctx.set(port.response.ready, 1)
+        await bench.operate(ctx, Operation.DRIVE, [2])
+        for repetition, last in ((0, 0), (1, 1), (5, 0)):
+            ctx.set(port.address.repetition, repetition)
+            request = {"group": repetition % 2, "last": last, "window": 0, "lower": [0, 0]}
+            await send(ctx, port.request, [request], lambda: False)
+        await ctx.tick().repeat(4)
+
+    bench.run(testbench)
+    addresses = [pins["address"] for pins in bench.seen if pins["compare"]]
+    assert [(a["comparison"], a["repetition"]) for a in addresses] == [(4, 0), (4, 1), (5, 5)]
+
+
+def test_the_pulses_of_a_step_are_numbered_one_after_the_other():
+    bench = Bench(pinned(sizes=(4, 3), pulses_per_step=3, pulse_cycles=1, recovery_cycles=2, **CARRY))
+    address = {"sample": 9, "training": 1, "read": Read.WEIGHT, "comparison": 1, "row": 2, "digit": 1, "repetition": 5}
+
+    async def testbench(ctx):
+        ctx.set(bench.port.address, address)
+        ctx.set(bench.port.signs, [1, 0, -1])
+        await bench.operate(ctx, Operation.PULSE, [2, 4])
+        await bench.settle(ctx)
+
+    bench.run(testbench)
+    strobes = [(p["row"], "set" if p["set"] else "reset", p["address"]) for p in bench.seen if p["set"] or p["reset"]]
+    numbered = [address | {"repetition": 15 + number} for number in range(3)]
+    assert strobes == [(row, name, there) for row in (2, 4) for there in numbered for name in ("set", "reset")]
+    begun = [cycle for cycle, pins in enumerate(bench.seen) if pins["phase"] == Phase.PROGRAM]
+    assert len(begun) == 2 * (1 + 2 * 3 * (1 + 2))
 
 
 async def forward(ctx, bench):
