@@ -1,6 +1,6 @@
 """The carry of weights of several cells, by operations of the crossbar port: the twin of ``model/carry.py``."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,11 +12,12 @@ from .samplers import present
 
 
 class CarryOperation(data.StructLayout):
-    """What a carry asks of a row: DRIVE of one digit `alone`, or of all, or PULSE of a digit."""
+    """What a carry asks of a row: DRIVE or PULSE of a digit; a verified one also DRIVE of all digits, not `alone`."""
 
     def __init__(self, geometry: Geometry) -> None:
         row, digit = range(max(geometry.rows, 2)), range(geometry.digits)
-        super().__init__({"operation": Operation, "row": row, "digit": digit, "alone": 1})
+        alone = {"alone": 1} if geometry.verify else {}
+        super().__init__({"operation": Operation, "row": row, "digit": digit} | alone)
 
 
 class Carried(data.StructLayout):
@@ -113,7 +114,8 @@ class Carry(wiring.Component):
         accepted = operation.valid & operation.ready
         any_carries = Mux(upper, up ^ down, up | down)[: geometry.columns].any()
         reads = Signal()
-        restoring, searches, restores = Signal(), Signal(), Signal()
+        searches, restores = Signal(), Signal()
+        restoring = Signal() if geometry.verify else Const(0, 1)
         self._compare(m, reads, upper, up, down, restoring)
         if geometry.pins:
             last = Mux(downward, geometry.pulses * (geometry.base + 1) - 1, geometry.pulses - 1)
@@ -124,7 +126,6 @@ class Carry(wiring.Component):
         m.d.comb += [
             operation.p.row.eq(row),
             operation.p.digit.eq(digit + upper),
-            operation.p.alone.eq(1),
             self.carried.row.eq(row),
             self.carried.digit.eq(digit),
             self.carried.up.eq(up & ~down),
@@ -205,6 +206,7 @@ class Carry(wiring.Component):
                 restoration.digit.eq(digit),
                 restoration.carried.eq(up ^ down),
                 restoring.eq(restoration.busy),
+                operation.p.alone.eq(1),
             ]
             self._lend_crossbar(m, restoration)
         return m
@@ -235,7 +237,7 @@ class Carry(wiring.Component):
             self.restored.eq(restoration.restored),
         ]
 
-    def _compare(self, m: Module, reads: Signal, upper: Signal, up: Signal, down: Signal, restoring: Signal) -> None:
+    def _compare(self, m: Module, reads: Signal, upper: Signal, up: Signal, down: Signal, restoring: Value) -> None:
         """Ask for every group as soon as a read begins; keep who is full, and then whose neighbour is not."""
         geometry, request, response = self._geometry, self.request, self.response
         asked = Signal(range(geometry.groups + 1), init=geometry.groups)

@@ -443,7 +443,7 @@ class Layer(wiring.Component):
             operation.p.row.eq(carry.operation.p.row),
             operation.p.digit.eq(carry.operation.p.digit),
             operation.p.last.eq(1),
-            operation.p.alone.eq(carry.operation.p.alone),
+            operation.p.alone.eq(carry.operation.p.alone if self._geometry.verify else 1),
             carry.operation.ready.eq(operation.ready),
         ]
 
