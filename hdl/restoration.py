@@ -193,18 +193,15 @@ class Restoration(wiring.Component):
         for line in range(geometry.tables):
             found, tried = Signal(code, name=f"found{line}"), Signal(code, name=f"tried{line}")
             lower, upper = found - slack, found + 1 + slack
+            lowest = Mux(lower < -most - 1, -most - 1, lower)
+            highest = Mux(upper > most, most, upper)
             m.d.comb += [
                 found.eq(Mux(searching & place[-1], -most - 1, read_port.data[line])),
                 # The bit is clear as yet; the highest one, which is negative, is set.
                 tried.eq(found ^ place.as_signed()),
                 write_port.data[line].eq(Mux(response.p.above[line], tried, found)),
             ]
-            with m.If(searching):
-                m.d.comb += request.p.lower[line].eq(tried)
-            with m.Elif(~second):
-                m.d.comb += request.p.lower[line].eq(Mux(lower < -most - 1, -most - 1, lower))
-            with m.Else():
-                m.d.comb += request.p.lower[line].eq(Mux(upper > most, most, upper))
+            m.d.comb += request.p.lower[line].eq(Mux(searching, tried, Mux(second, highest, lowest)))
 
     def _decide(
         self, m: Module, searching: Signal, second: Signal, group: Signal, answered: Signal, up: Signal, down: Signal
@@ -217,10 +214,12 @@ class Restoration(wiring.Component):
         with m.If(answered & ~searching & ~second):
             m.d.sync += up.word_select(group, tables).eq(chosen & ~above)
         under = up.word_select(group, tables)
-        for lines, count, off in (
+        for lines, restored, off in (
             (up, self.restored.up, under & ~above),
             (down, self.restored.down, chosen & above & ~under),
         ):
+            count = Signal(restored.shape(), name=f"{lines.name}_count")
+            m.d.comb += restored.eq(count)
             with m.If(self.clear):
                 m.d.sync += count.eq(0)
             with m.Elif(answered & second):

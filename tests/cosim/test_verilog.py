@@ -39,6 +39,8 @@ MACHINES = {
         carry_base=2,
         carry_pulses=3,
         carry_period=5,
+        carry_verify=9,
+        pulses_per_step=3,
     ),
     "wide groups": Config(sizes=(33, 20, 16), tables=16, pixels_per_beat=16, weight_bits=2, scale=3),
 }
