@@ -1,0 +1,164 @@
+"""The machine with its serial link: what a board's platform wires to pins."""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from ..hdl.trainer import Trainer
+from ..model.config import Config
+from ..model.crossbar import Weights
+from ..model.errors import ConfigError
+from .answers import AnswerBuffer
+from .executor import Executor
+from .identity import Identity
+from .protocol import CLOCKS_PER_BIT_MIN, LABEL_BYTES, REQUEST_BYTES, Sizes
+from .requests import LENGTH_BITS, RequestBuffer
+from .uart import UartReceiver, UartTransmitter
+
+HEARTBEAT_BITS = 25
+TICK_BITS = 17
+GLOW_TICKS = 9
+LARGEST_ERROR = 0.02
+
+
+class BoardTop(wiring.Component):
+    """A board without its pins (docs/host-link.md).
+
+    Parameters
+    ----------
+    config : Config
+        The machine.
+    clock_hz : int
+        Frequency of the domain `sync`.
+    baud : int
+        Bits a second on the serial line, at most a quarter of `clock_hz`.
+    weights : sequence of ndarray of int32, optional
+        Power-up cells of layers 1 to L; those of the configuration's initial weights by default.
+
+    Members
+    -------
+    rx : In(1)
+        Serial line from the host, idle 1; may be asynchronous.
+    tx : Out(1)
+        Serial line to the host, idle 1.
+    leds : Out(8)
+        Heartbeat, error, training, classifying, session open, receiving, sending, sending again; 1 is lit.
+
+    Latency
+    -------
+    See the parts.
+
+    Raises
+    ------
+    ConfigError
+        If the clock cannot make the baud rate within 2 %, or samples or results are too long for the link.
+    """
+
+    rx: In(1, init=1)
+    tx: Out(1, init=1)
+    leds: Out(8)
+
+    def __init__(self, config: Config, *, clock_hz: int, baud: int, weights: Sequence[Weights] | None = None) -> None:
+        self._config = config
+        self._clocks = clocks_per_bit(clock_hz, baud)
+        self._weights = weights
+        self._sizes = Sizes.of(config)
+        self._identity = Identity.of(config, clock_hz, baud)
+        _check_lengths(config, self._sizes)
+        super().__init__()
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        trainer = Trainer(self._config, self._weights)
+        m.submodules.receiver = receiver = UartReceiver(self._clocks)
+        m.submodules.transmitter = transmitter = UartTransmitter(self._clocks)
+        m.submodules.requests = requests = RequestBuffer(self._sizes.buffer)
+        m.submodules.answers = answers = AnswerBuffer(self._sizes.slot)
+        m.submodules.executor = executor = Executor(self._config, self._identity)
+        m.submodules.trainer = ResetInserter({"sync": executor.reset_machine})(trainer)
+        connect(m, receiver.bytes, requests.frames)
+        connect(m, answers.frames, transmitter.bytes)
+        connect(m, requests.bytes, executor.bytes)
+        connect(m, executor.answer, answers.bytes)
+        connect(m, executor.samples, trainer.samples)
+        connect(m, executor.access, trainer.access)
+        connect(m, trainer.results, executor.results)
+        m.d.comb += [
+            receiver.rx.eq(self.rx),
+            self.tx.eq(transmitter.tx),
+            requests.broken.eq(receiver.error),
+            *(getattr(executor, name).eq(getattr(requests, name)) for name in _FROM_REQUESTS),
+            requests.open.eq(executor.open),
+            requests.forget.eq(executor.forget),
+            answers.slot.eq(executor.slot),
+            answers.restart.eq(executor.restart),
+            answers.again.eq(executor.resend),
+            answers.again_slot.eq(executor.resend_slot),
+            executor.busy.eq(answers.busy),
+            executor.values.valid.eq(trainer.values.valid),
+            executor.values.p.eq(trainer.values.p),
+            trainer.values.ready.eq(executor.values.ready),
+            executor.idle.eq(trainer.idle),
+            executor.counters.eq(trainer.counters),
+        ]
+        error = Signal()
+        with m.If(requests.damaged | executor.refused):
+            m.d.sync += error.eq(1)
+        with m.If(executor.open):
+            m.d.sync += error.eq(0)
+        self._light(
+            m,
+            error=error,
+            session=requests.session != 0,
+            events=(
+                executor.training,
+                executor.classifying,
+                receiver.bytes.valid,
+                transmitter.bytes.valid,
+                executor.resend,
+            ),
+        )
+        return m
+
+    def _light(self, m: Module, *, error: Signal, session: Signal, events: Sequence[Signal]) -> None:
+        """Light the LEDs; events are kept long enough to be seen."""
+        heartbeat = Signal(HEARTBEAT_BITS)
+        tick = heartbeat[:TICK_BITS] == 0
+        glows = [Signal(range(GLOW_TICKS + 1), name=f"glow{index}") for index in range(len(events))]
+        m.d.sync += heartbeat.eq(heartbeat + 1)
+        for event, glow in zip(events, glows, strict=True):
+            with m.If(event):
+                m.d.sync += glow.eq(GLOW_TICKS)
+            with m.Elif(tick & (glow != 0)):
+                m.d.sync += glow.eq(glow - 1)
+        training, classifying, receiving, sending, again = (glow != 0 for glow in glows)
+        lit = heartbeat[-1], error, training, classifying, session, receiving, sending, again
+        m.d.comb += [led.eq(on) for led, on in zip(self.leds, lit, strict=True)]
+
+
+_FROM_REQUESTS = ("left", "session", "asked", "opening", "closed", "again", "sequence")
+
+
+def clocks_per_bit(clock_hz: int, baud: int) -> int:
+    """Clock cycles of a bit.
+
+    Raises
+    ------
+    ConfigError
+        If they would be less than 4, or more than 2 % off.
+    """
+    if baud < 1 or clock_hz < CLOCKS_PER_BIT_MIN * baud:
+        raise ConfigError(f"a baud rate of {baud} is not from 1 to a quarter of the clock of {clock_hz} Hz")
+    clocks = (clock_hz + baud // 2) // baud
+    if abs(clock_hz / clocks / baud - 1) > LARGEST_ERROR:
+        nearest = clock_hz // clocks
+        raise ConfigError(f"a clock of {clock_hz} Hz makes {nearest} baud, not {baud}: take that, or a faster clock")
+    return clocks
+
+
+def _check_lengths(config: Config, sizes: Sizes) -> None:
+    longest = (1 << LENGTH_BITS) - 1
+    if sizes.features + LABEL_BYTES + REQUEST_BYTES > longest or sizes.answer > longest:
+        raise ConfigError(f"sizes = {config.sizes}: a sample and a result must fit in packets of {longest} bytes")
