@@ -152,16 +152,15 @@ class Executor(wiring.Component):
         """Wait for a request, or for what comes beside the requests."""
         with m.State("IDLE"):
             m.d.sync += [work.step.eq(0), work.outstanding.eq(0), work.status.eq(Status.OK)]
-            with m.If(self.opening):
-                with m.If(self.idle):
-                    m.d.comb += [self.open.eq(1), self.restart.eq(1)]
-                    m.d.sync += [
-                        work.current.eq(0),
-                        work.previous.eq(self.session),
-                        work.unheard.eq(0),
-                        work.command.eq(Command.OPEN),
-                    ]
-                    m.next = "ANSWER"
+            with m.If(self.opening), m.If(self.idle):
+                m.d.comb += [self.open.eq(1), self.restart.eq(1)]
+                m.d.sync += [
+                    work.current.eq(0),
+                    work.previous.eq(self.session),
+                    work.unheard.eq(0),
+                    work.command.eq(Command.OPEN),
+                ]
+                m.next = "ANSWER"
             with m.Elif(work.unheard):
                 m.d.sync += [work.status.eq(Status.CLOSED), work.current.eq(0)]
                 m.next = "ANSWER"

@@ -70,7 +70,9 @@ class UartReceiver(wiring.Component):
                     m.d.sync += self.bytes.p.eq(Cat(self.bytes.p[1:], majority))
                 with m.If(bit == BITS - 1):
                     m.d.sync += [self.bytes.valid.eq(majority), self.error.eq(~majority)]
-                    m.next = "BREAK"
+                    m.next = "IDLE"
+                    with m.If(~majority):
+                        m.next = "BREAK"
             with m.State("BREAK"), m.If(line):
                 m.next = "IDLE"
         return m
