@@ -7,6 +7,7 @@ from typing import Self
 from ..model.config import Config
 
 PROTOCOL = 1
+DEFAULT_BAUD = 1_000_000
 SLOTS = 8
 WINDOW = SLOTS - 1
 CRC_BYTES = 4

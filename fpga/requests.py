@@ -35,11 +35,16 @@ class FrameDecoder(wiring.Component):
     None.
     """
 
-    frames: In(stream.Signature(8, always_ready=True))
-    broken: In(1)
-    bytes: Out(stream.Signature(8, always_ready=True))
-    ended: Out(1)
-    whole: Out(1)
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "frames": In(stream.Signature(8, always_ready=True)),
+                "broken": In(1),
+                "bytes": Out(stream.Signature(8, always_ready=True)),
+                "ended": Out(1),
+                "whole": Out(1),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

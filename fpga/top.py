@@ -56,10 +56,6 @@ class BoardTop(wiring.Component):
         If the clock cannot make the baud rate within 2 %, or samples or results are too long for the link.
     """
 
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-    leds: Out(8)
-
     def __init__(self, config: Config, *, clock_hz: int, baud: int, weights: Sequence[Weights] | None = None) -> None:
         self._config = config
         self._clocks = clocks_per_bit(clock_hz, baud)
@@ -67,7 +63,7 @@ class BoardTop(wiring.Component):
         self._sizes = Sizes.of(config)
         self._identity = Identity.of(config, clock_hz, baud)
         _check_lengths(config, self._sizes)
-        super().__init__()
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(8)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -42,7 +42,7 @@ def build_library(top: str, verilog: str, harness: Path, headers: Mapping[str, s
         If Verilator or a C++ compiler is missing or fails.
     """
     compiler = check_compiler()
-    contents = (
+    contents: tuple[str | bytes, ...] = (
         verilog,
         *headers.values(),
         harness.read_bytes(),

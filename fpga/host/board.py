@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ...model.config import Config
 from ...model.crossbar import Cells
-from ...model.errors import BoardError, ConfigError
+from ...model.errors import BoardError, BoardResetError, ConfigError
 from ...model.trainer import (
     Features,
     Votes,
@@ -86,6 +86,19 @@ class Board:
         self.samples_trained = opened.position
         _check_identity(self.config, self)
         self._requests = Requests(self.config, opened.identity)
+
+    def reopen(self) -> None:
+        """Open a session if there is none, since an exchange was interrupted.
+
+        Raises
+        ------
+        BoardResetError
+            If the board was reset meanwhile.
+        """
+        if not self.link.session:
+            self.open()
+            if not self.continued:
+                raise BoardResetError("the board was reset: its state is not what it was")
 
     def abort(self) -> None:
         """Drop what the board has accepted and not begun; the sample under way is finished."""

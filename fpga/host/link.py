@@ -16,7 +16,7 @@ ATTEMPTS = 9
 LONGEST_BACKOFF = 64
 OPEN_TIMEOUT_LATENCIES = 2
 LINE_BITS = 10
-REFUSED = {
+REFUSED: dict[int, str] = {
     Status.LENGTH: "the data are not as long as the command says",
     Status.POSITION: "another sample is next",
     Status.UNKNOWN: "there is no such command",
@@ -60,15 +60,15 @@ class Link:
     Parameters
     ----------
     transport : Transport
-    sessions : set of int
+    sessions : iterable of int
         Sessions that count as this host's own when one is opened.
     new_session : callable
         Gives the number of a session, 1 to 2^32 - 1.
 
     Attributes
     ----------
-    sessions : set of int
-        Those opened are added.
+    sessions : list of int
+        This host's own, the last one opened at the end.
     retries : int
         Times that packets were sent again.
     """
@@ -80,7 +80,7 @@ class Link:
         new_session: Callable[[], int] = lambda: random.SystemRandom().randrange(1, 1 << 32),
     ) -> None:
         self.transport = transport
-        self.sessions = set(sessions)
+        self.sessions = list(sessions)
         self.retries = 0
         self.session = 0
         self._new_session = new_session
@@ -107,13 +107,14 @@ class Link:
         try:
             data = self._next_answer(OPEN_ATTEMPTS)
         except LinkLostError as error:
+            self._give_up()
             if self.sessions:
                 raise
             raise BoardError(f"{self.transport.name}: {error}: is this the port, and the baud rate?") from None
         identity = Identity.from_bytes(data[: FORMAT.size])
         previous, position = (int.from_bytes(data[at : at + 4], "little") for at in (FORMAT.size, FORMAT.size + 4))
         continued = previous in self.sessions
-        self.sessions.add(self.session)
+        self.sessions.append(self.session)
         self._identity = identity
         return Opened(identity=identity, continued=continued, previous=previous, position=position)
 
@@ -130,6 +131,8 @@ class Link:
             If it was reset.
         LinkLostError
             If it does not answer any more.
+
+        After any of them, or an interruption, the session is over.
         """
         if not self.session:
             raise LinkLostError("the session is over: open another one")
@@ -144,6 +147,9 @@ class Link:
         except GeneratorExit:
             while self._pending:
                 self._next_answer(ATTEMPTS)
+            raise
+        except BaseException:
+            self._give_up()
             raise
 
     def ask(self, request: Request) -> bytes:
@@ -178,7 +184,6 @@ class Link:
                 continue
             failures += 1
             if failures == attempts:
-                self._give_up()
                 raise LinkLostError(f"the board does not answer, asked {attempts} times")
             self._send_again()
             deadline = self.transport.now() + self._allowance_s() * min(1 << failures, LONGEST_BACKOFF)
@@ -203,7 +208,6 @@ class Link:
             if answer is None or answer.session != self.session:
                 continue
             if answer.status == Status.CLOSED:
-                self._give_up()
                 raise BoardResetError("the board was reset: its state is not what it was")
             for sent in self._pending:
                 if sent.sequence == answer.sequence and sent.answer is None:
@@ -214,7 +218,6 @@ class Link:
 
     def _check(self, sent: _Sent, answer: Answer) -> None:
         if answer.status != Status.OK or len(answer.data) != sent.request.answer_bytes:
-            self._give_up()
             reason = REFUSED.get(answer.status, f"status {answer.status:#x}, {len(answer.data)} bytes")
             raise BoardError(f"the board refuses {sent.request.command.name}: {reason}")
 

@@ -135,5 +135,3 @@ class Frames:
 def line_bytes(length: int) -> int:
     """Bytes of a frame of `length` bytes of packet, at most."""
     return length + length // 254 + 2
-
-

@@ -79,7 +79,7 @@ class Requests:
     def read_cells(self) -> Iterator[Request]:
         """Requests that read all cells, layer by layer."""
         most = min(MOST_COUNT, self._most_answer // CELL_BYTES)
-        for layer, start, count, word in self._cells(most):
+        for layer, _, count, word in self._cells(most):
             yield Request(
                 command=Command.READ,
                 word=word,

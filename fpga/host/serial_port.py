@@ -4,7 +4,7 @@ import errno
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Self
+from typing import Any, Self
 
 from ...model.errors import BoardError, LinkLostError, ToolError
 
@@ -54,8 +54,7 @@ class SerialPort:
         try:
             self._serial = serial.Serial(port, baud, timeout=0, write_timeout=WRITE_TIMEOUT_S, exclusive=True)
         except (serial.SerialException, OSError) as error:
-            number = getattr(error, "errno", None)
-            raise BoardError(f"{port}: {_REASONS.get(number or 0, str(error))}") from None
+            raise BoardError(f"{port}: {_reason(error)}") from None
         except ValueError as error:
             raise BoardError(f"{port}: cannot be set to {baud} baud: {error}") from None
         with suppress(Exception):  # Only some adapters can, and only on Linux.
@@ -97,3 +96,11 @@ class SerialPort:
         except (OSError, serial.SerialException, TypeError) as error:
             # pyserial meets a port that is closed under it with a TypeError.
             raise LinkLostError(f"{self.name}: the port is gone: {error}") from None
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a port; pyserial keeps the number of some errors to itself."""
+    number: Any = getattr(error, "errno", None)
+    if number is None and error.__context__ is not None and error.__context__.args:
+        number = error.__context__.args[0]
+    return _REASONS.get(number, str(error))

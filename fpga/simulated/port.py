@@ -11,7 +11,7 @@ from typing import Self
 from .board import SimulatedBoard
 
 SLICE_S = 0.01
-QUIET_S = 0.2
+QUIET_S = 1.0
 READ_BYTES = 4096
 
 
