@@ -2,9 +2,9 @@
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
-from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
+from .checksum import Checksum
 from .protocol import CRC_BYTES, SLOTS
 
 FULL_BLOCK = 255
@@ -50,8 +50,8 @@ class AnswerBuffer(wiring.Component):
 
     Latency
     -------
-    A byte takes a cycle, and the last of 254 without a zero another one; an answer begins once its slot is not being
-    sent. A frame is offered eight cycles after `end` at the soonest.
+    A byte takes nine cycles, and the last of 254 without a zero another one; an answer begins once its slot is not
+    being sent. A frame is offered eight cycles after `end` at the soonest.
     """
 
     def __init__(self, slot_bytes: int) -> None:
@@ -113,17 +113,17 @@ class AnswerBuffer(wiring.Component):
 
     def _write(self, m: Module, write_port: memory.WritePort, free: Signal, done: Signal) -> None:
         """Stuff bytes on their way into the slot: where a zero would be, the length of the block before it goes."""
-        m.submodules.crc = crc = CRC32_ISO_HDLC(data_width=8).create()
+        m.submodules.checksum = checksum = Checksum()
         place, block = Signal(range(self._slot_bytes)), Signal(range(self._slot_bytes))
         length = Signal(8, init=1)
         crc_byte = Signal(range(CRC_BYTES))
-        checksum = Array(crc.crc.word_select(index, 8) for index in range(CRC_BYTES))
+        crc_bytes = Array(checksum.crc.word_select(index, 8) for index in range(CRC_BYTES))
         byte = Signal(8)
         put = Signal()
         address = Signal(range(self._slot_bytes))
         m.d.comb += [
             byte.eq(self.bytes.p.byte),
-            crc.data.eq(byte),
+            checksum.bytes.p.eq(byte),
             write_port.addr.eq(Cat(address, self.slot)),
             write_port.data.eq(Mux(byte == 0, length, byte)),
             address.eq(Mux(byte == 0, block, place)),
@@ -137,21 +137,21 @@ class AnswerBuffer(wiring.Component):
         with m.FSM(name="write") as write:
             m.d.comb += self.busy.eq(~write.ongoing("BEGIN") & ~write.ongoing("BYTES"))
             with m.State("BEGIN"):
-                m.d.comb += crc.start.eq(1)
+                m.d.comb += checksum.start.eq(checksum.bytes.ready)
                 m.d.sync += [*begin, crc_byte.eq(0)]
-                with m.If(self.bytes.valid & free):
+                with m.If(self.bytes.valid & free & checksum.bytes.ready):
                     m.next = "BYTES"
             with m.State("BYTES"):
                 with m.If(length == FULL_BLOCK):
                     self._close_block(m, write_port, address, block, place, length)
-                with m.Elif(self.bytes.valid):
-                    m.d.comb += [self.bytes.ready.eq(1), put.eq(~self.bytes.p.end), crc.valid.eq(put)]
+                with m.Elif(self.bytes.valid & checksum.bytes.ready):
+                    m.d.comb += [self.bytes.ready.eq(1), put.eq(~self.bytes.p.end), checksum.bytes.valid.eq(put)]
                     with m.If(self.bytes.p.end):
                         m.next = "CHECKSUM"
                 with m.If(self.restart):
                     m.next = "BEGIN"
             with m.State("CHECKSUM"):
-                m.d.comb += byte.eq(checksum[crc_byte])
+                m.d.comb += byte.eq(crc_bytes[crc_byte])
                 with m.If(length == FULL_BLOCK):
                     self._close_block(m, write_port, address, block, place, length)
                 with m.Else():

@@ -2,10 +2,9 @@
 
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import memory, stream, wiring
-from amaranth.lib.crc import Processor
-from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
+from .checksum import Checksum
 from .protocol import CRC_BYTES, REQUEST_BYTES, SLOTS, Command
 
 ENVELOPE_BYTES = 5
@@ -79,7 +78,7 @@ class RequestBuffer(wiring.Component):
     Members
     -------
     frames : In(stream of 8)
-        As on the line; always ready.
+        As on the line; always ready, if bytes are ten cycles apart or more.
     broken : In(1)
         A byte was damaged.
     bytes : Out(stream of 8)
@@ -133,7 +132,7 @@ class RequestBuffer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.decoder = decoder = FrameDecoder()
-        m.submodules.crc = crc = CRC32_ISO_HDLC(data_width=8).create()
+        m.submodules.checksum = checksum = Checksum()
         m.submodules.ring = ring = memory.Memory(shape=8, depth=self._size, init=[])
         write_port = ring.write_port()
         read_port = ring.read_port()
@@ -142,11 +141,11 @@ class RequestBuffer(wiring.Component):
             decoder.frames.valid.eq(self.frames.valid),
             decoder.frames.p.eq(self.frames.p),
             decoder.broken.eq(self.broken),
-            crc.data.eq(decoder.bytes.p),
-            crc.valid.eq(decoder.bytes.valid),
-            crc.start.eq(decoder.ended),
+            checksum.bytes.p.eq(decoder.bytes.p),
+            checksum.bytes.valid.eq(decoder.bytes.valid),
+            checksum.start.eq(decoder.ended),
         ]
-        self._accept(m, decoder, crc, write_port, start, end)
+        self._accept(m, decoder, checksum, write_port, start, end)
         self._hand_out(m, read_port, start, end)
         with m.If(self.open):
             m.d.sync += [start.eq(0), end.eq(0)]
@@ -156,7 +155,7 @@ class RequestBuffer(wiring.Component):
         self,
         m: Module,
         decoder: FrameDecoder,
-        crc: Processor,
+        checksum: Checksum,
         write_port: memory.WritePort,
         start: Signal,
         end: Signal,
@@ -175,7 +174,7 @@ class RequestBuffer(wiring.Component):
             write_port.addr.eq(end + kept),
             write_port.data.eq(decoder.bytes.p),
             write_port.en.eq(decoder.bytes.valid & (position >= ENVELOPE_BYTES) & fits & (kept < free)),
-            good.eq(decoder.ended & decoder.whole & crc.match_detected & (position >= REQUEST_BYTES)),
+            good.eq(decoder.ended & decoder.whole & checksum.match & (position >= REQUEST_BYTES)),
             self.damaged.eq(decoder.ended & ~good & ((position != 0) | ~decoder.whole)),
             self.sequence.eq(sequence),
         ]

@@ -2,19 +2,17 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
-from ..hdl.trainer import Trainer
 from ..model.config import Config
 from ..model.crossbar import Weights
 from ..model.errors import ConfigError
-from .answers import AnswerBuffer
-from .executor import Executor
 from .identity import Identity
+from .linked import LinkedTrainer
 from .protocol import CLOCKS_PER_BIT_MIN, LABEL_BYTES, REQUEST_BYTES, Sizes
-from .requests import LENGTH_BITS, RequestBuffer
+from .requests import LENGTH_BITS
 from .uart import UartReceiver, UartTransmitter
 
 HEARTBEAT_BITS = 25
@@ -67,58 +65,22 @@ class BoardTop(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        trainer = Trainer(self._config, self._weights)
         m.submodules.receiver = receiver = UartReceiver(self._clocks)
         m.submodules.transmitter = transmitter = UartTransmitter(self._clocks)
-        m.submodules.requests = requests = RequestBuffer(self._sizes.buffer)
-        m.submodules.answers = answers = AnswerBuffer(self._sizes.slot)
-        m.submodules.executor = executor = Executor(self._config, self._identity)
-        m.submodules.trainer = ResetInserter({"sync": executor.reset_machine})(trainer)
-        connect(m, receiver.bytes, requests.frames)
-        connect(m, answers.frames, transmitter.bytes)
-        connect(m, requests.bytes, executor.bytes)
-        connect(m, executor.answer, answers.bytes)
-        connect(m, executor.samples, trainer.samples)
-        connect(m, executor.access, trainer.access)
-        connect(m, trainer.results, executor.results)
+        m.submodules.machine = machine = LinkedTrainer(self._config, self._identity, self._weights)
+        connect(m, receiver.bytes, machine.received)
+        connect(m, machine.sent, transmitter.bytes)
         m.d.comb += [
             receiver.rx.eq(self.rx),
             self.tx.eq(transmitter.tx),
-            requests.broken.eq(receiver.error),
-            *(getattr(executor, name).eq(getattr(requests, name)) for name in _FROM_REQUESTS),
-            requests.open.eq(executor.open),
-            requests.forget.eq(executor.forget),
-            answers.slot.eq(executor.slot),
-            answers.restart.eq(executor.restart),
-            answers.again.eq(executor.resend),
-            answers.again_slot.eq(executor.resend_slot),
-            executor.busy.eq(answers.busy),
-            executor.values.valid.eq(trainer.values.valid),
-            executor.values.p.eq(trainer.values.p),
-            trainer.values.ready.eq(executor.values.ready),
-            executor.idle.eq(trainer.idle),
-            executor.counters.eq(trainer.counters),
+            machine.broken.eq(receiver.error),
         ]
-        error = Signal()
-        with m.If(requests.damaged | executor.refused):
-            m.d.sync += error.eq(1)
-        with m.If(executor.open):
-            m.d.sync += error.eq(0)
-        self._light(
-            m,
-            error=error,
-            session=requests.session != 0,
-            events=(
-                executor.training,
-                executor.classifying,
-                receiver.bytes.valid,
-                transmitter.bytes.valid,
-                executor.resend,
-            ),
-        )
+        status = machine.status
+        events = status.training, status.classifying, receiver.bytes.valid, machine.sent.valid, status.resent
+        self._light(m, error=status.error, session=status.session, events=events)
         return m
 
-    def _light(self, m: Module, *, error: Signal, session: Signal, events: Sequence[Signal]) -> None:
+    def _light(self, m: Module, *, error: Value, session: Value, events: Sequence[Value]) -> None:
         """Light the LEDs; events are kept long enough to be seen."""
         heartbeat = Signal(HEARTBEAT_BITS)
         tick = heartbeat[:TICK_BITS] == 0
@@ -132,9 +94,6 @@ class BoardTop(wiring.Component):
         training, classifying, receiving, sending, again = (glow != 0 for glow in glows)
         lit = heartbeat[-1], error, training, classifying, session, receiving, sending, again
         m.d.comb += [led.eq(on) for led, on in zip(self.leds, lit, strict=True)]
-
-
-_FROM_REQUESTS = ("left", "session", "asked", "opening", "closed", "again", "sequence")
 
 
 def clocks_per_bit(clock_hz: int, baud: int) -> int:

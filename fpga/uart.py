@@ -11,7 +11,7 @@ BITS = 10
 
 
 class UartReceiver(wiring.Component):
-    """Receives bytes; each bit is the majority of three samples around its middle.
+    """Receives bytes; each bit is the majority of three samples around its middle, the last one a clock earlier.
 
     Parameters
     ----------
@@ -66,6 +66,9 @@ class UartReceiver(wiring.Component):
                 m.d.sync += [timer.eq(self._clocks - 1), bit.eq(bit + 1)]
                 with m.If((bit == 0) & majority):
                     m.next = "IDLE"
+                with m.If(bit == BITS - 2):
+                    # A clock earlier, so that the start bit of a faster sender is not met late.
+                    m.d.sync += timer.eq(self._clocks - 2)
                 with m.If((bit != 0) & (bit != BITS - 1)):
                     m.d.sync += self.bytes.p.eq(Cat(self.bytes.p[1:], majority))
                 with m.If(bit == BITS - 1):
