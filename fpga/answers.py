@@ -1,6 +1,6 @@
 """Answers: made into frames, remembered, sent, and sent again."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -50,8 +50,8 @@ class AnswerBuffer(wiring.Component):
 
     Latency
     -------
-    A byte takes nine cycles, and the last of 254 without a zero another one; an answer begins once its slot is not
-    being sent. A frame is offered eight cycles after `end` at the soonest.
+    A byte takes nine cycles, and the last of 254 without a zero another one; an answer begins once the one before it
+    in its slot is sent. A frame is offered eight cycles after `end` at the soonest.
     """
 
     def __init__(self, slot_bytes: int) -> None:
@@ -78,7 +78,8 @@ class AnswerBuffer(wiring.Component):
         self._send(m, frames.read_port(), waiting, sending, sent_slot)
         with m.If(self.again):
             m.d.sync += waiting.bit_select(self.again_slot, 1).eq(1)
-        self._write(m, frames.write_port(), ~(sending & (sent_slot == self.slot)), done)
+        used = waiting.bit_select(self.slot, 1) | (sending & (sent_slot == self.slot))
+        self._write(m, frames.write_port(), ~used, done)
         with m.If(done):
             m.d.sync += waiting.bit_select(self.slot, 1).eq(1)
         with m.If(self.restart):
@@ -111,7 +112,7 @@ class AnswerBuffer(wiring.Component):
                         m.d.sync += sent_slot.eq(sent_slot + 1)
                         m.next = "IDLE"
 
-    def _write(self, m: Module, write_port: memory.WritePort, free: Signal, done: Signal) -> None:
+    def _write(self, m: Module, write_port: memory.WritePort, free: Value, done: Signal) -> None:
         """Stuff bytes on their way into the slot: where a zero would be, the length of the block before it goes."""
         m.submodules.checksum = checksum = Checksum()
         place, block = Signal(range(self._slot_bytes)), Signal(range(self._slot_bytes))

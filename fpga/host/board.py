@@ -1,6 +1,7 @@
 """A board as a Python object with the interface of the golden model."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from typing import Self
 
 import numpy as np
@@ -142,12 +143,13 @@ class Board:
         features, labels = np.asarray(features), np.asarray(labels, dtype=np.int64)
         outputs, first = self.config.sizes[-1], self.samples_trained
         fired = np.zeros((len(labels), outputs), dtype=np.int64)
-        for data in self.link.exchange(self._requests.train(features, labels, int(exponent), first)):
-            packed = np.frombuffer(data, dtype=np.uint8).reshape(-1, -(-outputs // 8))
-            done = self.samples_trained - first
-            fired[done : done + len(packed)] = np.unpackbits(packed, axis=1, bitorder="little")[:, :outputs]
-            self.samples_trained += len(packed)
-            progress(done + len(packed))
+        with closing(self.link.exchange(self._requests.train(features, labels, int(exponent), first))) as answers:
+            for data in answers:
+                packed = np.frombuffer(data, dtype=np.uint8).reshape(-1, -(-outputs // 8))
+                done = self.samples_trained - first
+                fired[done : done + len(packed)] = np.unpackbits(packed, axis=1, bitorder="little")[:, :outputs]
+                self.samples_trained += len(packed)
+                progress(done + len(packed))
         return fired
 
     def infer(self, features: Features, passes: int = 16, progress: Progress = lambda samples: None) -> Votes:
@@ -169,11 +171,12 @@ class Board:
         outputs = self.config.sizes[-1]
         votes = np.zeros((len(features), outputs), dtype=np.int64)
         done = 0
-        for data in self.link.exchange(self._requests.infer(np.asarray(features), int(passes))):
-            part = np.frombuffer(data, dtype=np.uint8).reshape(-1, outputs)
-            votes[done : done + len(part)] = part
-            done += len(part)
-            progress(done)
+        with closing(self.link.exchange(self._requests.infer(np.asarray(features), int(passes)))) as answers:
+            for data in answers:
+                part = np.frombuffer(data, dtype=np.uint8).reshape(-1, outputs)
+                votes[done : done + len(part)] = part
+                done += len(part)
+                progress(done)
         return votes
 
     def predict(self, features: Features, passes: int = 16) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 
 from ...model.errors import BoardError, BoardResetError, LinkLostError
@@ -118,10 +118,8 @@ class Link:
         self._identity = identity
         return Opened(identity=identity, continued=continued, previous=previous, position=position)
 
-    def exchange(self, requests: Iterable[Request]) -> Iterator[bytes]:
+    def exchange(self, requests: Iterable[Request]) -> Generator[bytes, None, None]:
         """Ask in a window, and give the answers' data in the order of the requests.
-
-        A caller that stops early leaves no request behind: what was sent is executed, its answers are dropped.
 
         Raises
         ------
@@ -132,7 +130,7 @@ class Link:
         LinkLostError
             If it does not answer any more.
 
-        After any of them, or an interruption, the session is over.
+        After any of them, an interruption, or a caller that stops early, the session is over.
         """
         if not self.session:
             raise LinkLostError("the session is over: open another one")
@@ -144,10 +142,6 @@ class Link:
                     self._send(following)
                     following = next(waiting, None)
                 yield self._next_answer(ATTEMPTS)
-        except GeneratorExit:
-            while self._pending:
-                self._next_answer(ATTEMPTS)
-            raise
         except BaseException:
             self._give_up()
             raise
