@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...model.config import Config
 from ...model.crossbar import Cells
-from ...model.errors import BoardError, BoardResetError, ConfigError
+from ...model.errors import BoardResetError, ConfigError
 from ...model.trainer import (
     Features,
     Votes,
@@ -19,7 +19,7 @@ from ...model.trainer import (
     check_weights,
     predictions,
 )
-from ..protocol import COUNTER_BYTES, PROTOCOL
+from ..protocol import COUNTER_BYTES
 from .link import Link
 from .packets import Request
 from .requests import Requests
@@ -244,8 +244,6 @@ class Board:
 
 def _check_identity(config: Config, board: Board) -> None:
     name, identity = board.link.transport.name, board.identity
-    if identity.protocol != PROTOCOL:
-        raise BoardError(f"{name}: the board speaks protocol {identity.protocol}, this host protocol {PROTOCOL}")
     if identity.config != config.digest:
         raise ConfigError(
             f"{name}: the board has configuration {identity.config}, not {config.digest}: "

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from ...model.errors import BoardError, BoardResetError, LinkLostError
 from ..identity import FORMAT, Identity
-from ..protocol import ANSWER_BYTES, WINDOW, Command, Status
+from ..protocol import ANSWER_BYTES, PROTOCOL, WINDOW, Command, Status
 from .packets import DELIMITER, Answer, Frames, Request, line_bytes
 from .transport import Transport
 
 OPEN_ATTEMPTS = 5
 ATTEMPTS = 9
 LONGEST_BACKOFF = 64
-OPEN_TIMEOUT_LATENCIES = 2
 LINE_BITS = 10
+IDENTITY_BYTES = FORMAT.size + 8
 REFUSED: dict[int, str] = {
     Status.LENGTH: "the data are not as long as the command says",
     Status.POSITION: "another sample is next",
@@ -32,15 +32,12 @@ class Opened:
     identity : Identity
     continued : bool
         The session before was one of this host's: the board was not reset since.
-    previous : int
-        The session before; 0 if the board was reset since.
     position : int
         Number of the next training sample.
     """
 
     identity: Identity
     continued: bool
-    previous: int
     position: int
 
 
@@ -99,24 +96,28 @@ class Link:
         LinkLostError
             If the line is gone.
         """
+        own = list(self.sessions)
         self.session = self._new_session()
+        self.sessions.append(self.session)
         self._sequence = 0
         self._pending.clear()
         self.transport.write(DELIMITER)
-        self._send(Request(command=Command.OPEN, answer_bytes=FORMAT.size + 8))
+        self._send(Request(command=Command.OPEN, answer_bytes=IDENTITY_BYTES))
         try:
             data = self._next_answer(OPEN_ATTEMPTS)
         except LinkLostError as error:
             self._give_up()
-            if self.sessions:
+            if own:
                 raise
             raise BoardError(f"{self.transport.name}: {error}: is this the port, and the baud rate?") from None
+        if data[0] != PROTOCOL or len(data) != IDENTITY_BYTES:
+            self._give_up()
+            name = self.transport.name
+            raise BoardError(f"{name}: the board speaks protocol {data[0]} of the link, this host protocol {PROTOCOL}")
         identity = Identity.from_bytes(data[: FORMAT.size])
         previous, position = (int.from_bytes(data[at : at + 4], "little") for at in (FORMAT.size, FORMAT.size + 4))
-        continued = previous in self.sessions
-        self.sessions.append(self.session)
         self._identity = identity
-        return Opened(identity=identity, continued=continued, previous=previous, position=position)
+        return Opened(identity=identity, continued=previous in own, position=position)
 
     def exchange(self, requests: Iterable[Request]) -> Generator[bytes, None, None]:
         """Ask in a window, and give the answers' data in the order of the requests.
@@ -211,14 +212,15 @@ class Link:
         return useful
 
     def _check(self, sent: _Sent, answer: Answer) -> None:
-        if answer.status != Status.OK or len(answer.data) != sent.request.answer_bytes:
+        opens = sent.request.command is Command.OPEN and answer.data
+        if answer.status != Status.OK or not (opens or len(answer.data) == sent.request.answer_bytes):
             reason = REFUSED.get(answer.status, f"status {answer.status:#x}, {len(answer.data)} bytes")
             raise BoardError(f"the board refuses {sent.request.command.name}: {reason}")
 
     def _allowance_s(self) -> float:
         """Time that line and board take at most for what is not answered, all of it sent again included."""
         if self._identity is None or self._pending[0].request.command is Command.OPEN:
-            return OPEN_TIMEOUT_LATENCIES * self.transport.latency_s
+            return self.transport.latency_s
         requests = [sent.request for sent in self._pending]
         length = sum(line_bytes(r.length) + line_bytes(r.answer_bytes + ANSWER_BYTES) for r in requests)
         on_line_s = 2 * length * LINE_BITS / self._identity.baud

@@ -17,7 +17,7 @@ TOP = "stochastor_board"
 HARNESS = Path(__file__).with_name("harness.cc")
 CLOCK_HZ = 1_000_000
 CLOCKS_PER_BIT = 4
-LATENCY_CYCLES = 4000
+LATENCY_CYCLES = 8000
 
 
 class SimulatedBoard:

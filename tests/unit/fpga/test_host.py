@@ -55,7 +55,7 @@ def test_a_restored_board_goes_on_bit_for_bit():
     assert (board.samples_trained, board.generator_states()) == (0, Trainer(CONFIG).generator_states())
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("share", [0.05, 0.4])
 def test_a_bad_line_changes_nothing(seed, share):
     peer, model = Peer(CARRY), Trainer(CARRY)
@@ -72,7 +72,7 @@ def test_a_bad_line_changes_nothing(seed, share):
     assert board.link.retries > 0
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_board_that_is_reset_is_brought_back_and_ends_in_the_same_bits(seed):
     random = Random(seed)
     peer = Peer(CARRY)
@@ -180,11 +180,11 @@ def test_the_window_is_never_exceeded_and_the_round_trip_is_hidden():
             assert sum(len(rest) + 10 for _, _, rest in self.queue) <= 1024
 
         def read(self, timeout_s):
-            self._slow = 300 if self._line else 0
+            self._slow = len(self._line) > 200
             return super().read(timeout_s)
 
     peer = Watched(CONFIG)
-    connect(peer).train(FEATURES, LABELS)
+    connect(peer).train(FEATURES[:400], LABELS[:400])
     assert 3 <= peer.most <= 7
 
 
@@ -192,6 +192,15 @@ def test_a_board_of_another_configuration_is_refused_with_both_hashes():
     other = replace(CONFIG, seed=9)
     with pytest.raises(ConfigError, match=f"{CONFIG.digest}, not {other.digest}"):
         Board(Peer(CONFIG), other)
+
+
+def test_a_board_of_another_protocol_is_refused():
+    class Later(Peer):
+        def _send(self, session, sequence, status, data):
+            super()._send(session, sequence, status, b"\x02" + data)
+
+    with pytest.raises(BoardError, match="speaks protocol 2 of the link, this host protocol 1"):
+        connect(Later(CONFIG))
 
 
 def test_a_line_without_a_board_is_told_of():
