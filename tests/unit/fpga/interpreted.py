@@ -8,7 +8,7 @@ from .bench import BYTE_CYCLES, CYCLE_S
 
 BAUD = 10 * round(1 / CYCLE_S) // BYTE_CYCLES
 SLICE_CYCLES = 20
-CYCLE_LIMIT = 9000
+CYCLE_LIMIT = 8000
 
 
 class InterpretedLine:

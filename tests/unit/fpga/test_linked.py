@@ -26,9 +26,10 @@ def check_training_and_weights():
     model = Trainer(CONFIG)
     model.load([matrix[::-1].copy() for matrix in model.weights()])
     board = Board(InterpretedLine(CONFIG, model.weights()), CONFIG, new_session=lambda: 7)
-    fired = board.train(FEATURES[:3], LABELS[:3], 1)
-    traces = model.train(FEATURES[:3], LABELS[:3], 1)
-    np.testing.assert_array_equal(fired, [trace.outputs for trace in traces])
+    for part in (slice(0, 2), slice(2, 3)):
+        fired = board.train(FEATURES[part], LABELS[part], 1)
+        traces = model.train(FEATURES[part], LABELS[part], 1)
+        np.testing.assert_array_equal(fired, [trace.outputs for trace in traces])
     model.load([-matrix[:, ::-1] for matrix in model.weights()])
     board.load([-matrix[:, ::-1] for matrix in board.weights()])
     for passes in (1, 2):
@@ -69,7 +70,6 @@ MUTATIONS = [
     (executor.Executor, "_samples", "work.position + 1", "work.position + 2"),
     (executor.Executor, "_next_word", "work.row + 1", "work.row"),
     (samples.ResultBytes, "elaborate", "result.votes[output][0]", "~result.votes[output][0]"),
-    (samples.SampleFeeder, "elaborate", "Cat(label[8:], self.bytes.p)", "Cat(self.bytes.p, label[8:])"),
 ]
 
 
