@@ -168,19 +168,24 @@ class Link:
     def _next_answer(self, attempts: int) -> bytes:
         """Wait for the answer to the oldest request, sending again what is not answered in time."""
         oldest = self._pending[0]
+        if oldest.answer is not None:
+            self._pending.popleft()
+            return oldest.answer.data
         failures = 0
         deadline = self.transport.now() + self._allowance_s()
         while oldest.answer is None:
             left = deadline - self.transport.now()
             if left > 0:
-                if self._receive(self.transport.read(left)):
+                if self._receive(self.transport.read(left)) and oldest.answer is None:
+                    # Answers come in order: that of the oldest request was lost.
+                    self._send_again([oldest])
                     failures = 0
                     deadline = self.transport.now() + self._allowance_s()
                 continue
             failures += 1
             if failures == attempts:
                 raise LinkLostError(f"the board does not answer, asked {attempts} times")
-            self._send_again()
+            self._send_again([sent for sent in self._pending if sent.answer is None])
             deadline = self.transport.now() + self._allowance_s() * min(1 << failures, LONGEST_BACKOFF)
         self._pending.popleft()
         return oldest.answer.data
@@ -190,10 +195,9 @@ class Link:
         self.session = 0
         self._pending.clear()
 
-    def _send_again(self) -> None:
+    def _send_again(self, unanswered: Iterable[_Sent]) -> None:
         self.retries += 1
-        unanswered = [sent.frame for sent in self._pending if sent.answer is None]
-        self.transport.write(DELIMITER + b"".join(unanswered))
+        self.transport.write(DELIMITER + b"".join(sent.frame for sent in unanswered))
 
     def _receive(self, content: bytes) -> bool:
         """Take answers; whether one of them was waited for."""
@@ -218,10 +222,10 @@ class Link:
             raise BoardError(f"the board refuses {sent.request.command.name}: {reason}")
 
     def _allowance_s(self) -> float:
-        """Time that line and board take at most for what is not answered, all of it sent again included."""
+        """Time until the next answer at most: the line may be full, and the oldest request is the next executed."""
         if self._identity is None or self._pending[0].request.command is Command.OPEN:
             return self.transport.latency_s
-        requests = [sent.request for sent in self._pending]
+        requests = [sent.request for sent in self._pending if sent.answer is None]
         length = sum(line_bytes(r.length) + line_bytes(r.answer_bytes + ANSWER_BYTES) for r in requests)
-        on_line_s = 2 * length * LINE_BITS / self._identity.baud
-        return on_line_s + sum(r.cycles for r in requests) / self._identity.clock_hz + self.transport.latency_s
+        on_line_s = length * LINE_BITS / self._identity.baud
+        return on_line_s + requests[0].cycles / self._identity.clock_hz + self.transport.latency_s
