@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -53,10 +54,7 @@ class SimulatedBoard:
         self.name = "simulated board"
         self.latency_s = LATENCY_CYCLES / clock_hz
         self._clock_hz = clock_hz
-        top = BoardTop(config, clock_hz=clock_hz, baud=baud, weights=weights)
-        verilog = to_verilog(rtlil.convert(top, name=TOP, emit_src=False))
-        pins = f"#pragma once\n#define CLOCKS_PER_BIT {clocks_per_bit(clock_hz, baud)}\n"
-        self._library = _load(build_library(TOP, verilog, HARNESS, {"pins.h": pins}))
+        self._library = _load(_build(config, clock_hz, baud, weights))
         self._board = ctypes.c_void_p(self._library.board_new())
 
     def __enter__(self) -> Self:
@@ -109,6 +107,24 @@ class SimulatedBoard:
     def reset(self) -> None:
         """Reset the board as its button does."""
         self._library.board_reset(self._board)
+
+
+def _build(config: Config, clock_hz: int, baud: int, weights: Sequence[Weights] | None) -> Path:
+    if weights is None:
+        return _build_usual(config, clock_hz, baud)
+    return _build_top(BoardTop(config, clock_hz=clock_hz, baud=baud, weights=weights), clocks_per_bit(clock_hz, baud))
+
+
+@cache
+def _build_usual(config: Config, clock_hz: int, baud: int) -> Path:
+    """Kept, since the way to Verilog is long even where the library is in the cache of builds."""
+    return _build_top(BoardTop(config, clock_hz=clock_hz, baud=baud), clocks_per_bit(clock_hz, baud))
+
+
+def _build_top(top: BoardTop, clocks: int) -> Path:
+    verilog = to_verilog(rtlil.convert(top, name=TOP, emit_src=False))
+    pins = f"#pragma once\n#define CLOCKS_PER_BIT {clocks}\n"
+    return build_library(TOP, verilog, HARNESS, {"pins.h": pins})
 
 
 def _load(path: Path) -> ctypes.CDLL:

@@ -49,7 +49,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--packets", type=int, default=100_000)
     parser.add_argument("--faults", type=float, default=0.1, help="share of frames that something happens to")
-    parser.add_argument("--resets", type=float, default=0.0005, help="share of packets after which the board is reset")
+    parser.add_argument("--resets", type=float, default=0.001, help="share of packets after which the board is reset")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
