@@ -166,11 +166,16 @@ class Link:
         self.transport.write(frame)
 
     def _next_answer(self, attempts: int) -> bytes:
-        """Wait for the answer to the oldest request, sending again what is not answered in time."""
+        """The answer to the oldest request."""
         oldest = self._pending[0]
-        if oldest.answer is not None:
-            self._pending.popleft()
-            return oldest.answer.data
+        if oldest.answer is None:
+            self._wait_for(oldest, attempts)
+        assert oldest.answer is not None
+        self._pending.popleft()
+        return oldest.answer.data
+
+    def _wait_for(self, oldest: _Sent, attempts: int) -> None:
+        """Wait for the answer to the oldest request, sending again what is not answered in time."""
         failures = 0
         deadline = self.transport.now() + self._allowance_s()
         while oldest.answer is None:
@@ -187,8 +192,6 @@ class Link:
                 raise LinkLostError(f"the board does not answer, asked {attempts} times")
             self._send_again([sent for sent in self._pending if sent.answer is None])
             deadline = self.transport.now() + self._allowance_s() * min(1 << failures, LONGEST_BACKOFF)
-        self._pending.popleft()
-        return oldest.answer.data
 
     def _give_up(self) -> None:
         """End the session on this side: only another one tells what the board did."""
