@@ -1,7 +1,7 @@
 """What the terminal sees: results on the standard output, progress and errors on the standard error stream."""
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Self
 
 from rich import box
@@ -77,6 +77,23 @@ class TrainingProgress(AbstractContextManager["TrainingProgress"]):
         if self._bar.disable and evaluated:
             notices.print(f"epoch {run.epoch}/{run.config.epochs}: {_accuracies(run)}")
         self._epochs_shown = run.epoch
+
+
+@contextmanager
+def sample_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal; the function it gives takes the number of samples done."""
+    bar = Progress(
+        TextColumn(what),
+        BarColumn(bar_width=None),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=notices,
+        transient=True,
+        disable=not notices.is_terminal,
+    )
+    task = bar.add_task(what, total=total)
+    with bar:
+        yield lambda done: bar.update(task, completed=done)
 
 
 def _fields(run: Run) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from ..model.data import Dataset
-from ..model.run import VOTES, Run
+from ..model.run import VOTES
 from ..model.trace import weights_sha256
 from ..model.trainer import check_passes, predictions
 from ..sim.array.run import open_run
@@ -43,21 +43,21 @@ def infer(
     source = data or trained.data.source
     dataset = load_data(source, trained.config)
     with notices.status(f"{passes} passes over {len(dataset.test_labels):,} samples"):
-        figures = _figures(trained, dataset, source, passes)
-    _print_figures(figures, trained.config.epochs)
+        predicted = predictions(trained.trainer.infer(dataset.test_features, passes))
+    figures = classification_figures(dataset, predicted, passes, trained.config.sizes[-1])
+    figures |= {"data": source, "epochs": trained.epoch, "weights_sha256": weights_sha256(trained.trainer.weights())}
+    print_classification(figures, f"after {trained.epoch} of {trained.config.epochs} epochs")
     write_json(json, figures)
 
 
-def _figures(run: Run, dataset: Dataset, source: str, passes: int) -> dict[str, Any]:
-    predicted = predictions(run.trainer.infer(dataset.test_features, passes))
-    confusion = _confusion(dataset.test_labels, predicted, run.config.sizes[-1])
+def classification_figures(dataset: Dataset, predicted: NDArray[np.int64], passes: int, outputs: int) -> dict[str, Any]:
+    """What predictions for the test set are worth."""
+    confusion = _confusion(dataset.test_labels, predicted, outputs)
     return {
         "accuracy": float(np.mean(predicted == dataset.test_labels)),
         "passes": passes,
         "samples": len(predicted),
-        "data": source,
-        "epochs": run.epoch,
-        "weights_sha256": weights_sha256(run.trainer.weights()),
+        "data": dataset.name,
         "class_accuracy": [
             int(row[label]) / int(row.sum()) if row.any() else None for label, row in enumerate(confusion)
         ],
@@ -71,10 +71,11 @@ def _confusion(labels: NDArray[np.int64], predicted: NDArray[np.int64], classes:
     return counts.reshape(classes, classes)
 
 
-def _print_figures(figures: dict[str, Any], epochs: int) -> None:
+def print_classification(figures: dict[str, Any], machine: str) -> None:
+    """Print accuracy and confusion matrix; `machine` says whose."""
     output.print(
         f"accuracy {percent(figures['accuracy'])} of {figures['samples']:,} test samples of {figures['data']}, "
-        f"{figures['passes']} passes, after {figures['epochs']} of {epochs} epochs"
+        f"{figures['passes']} passes, {machine}"
     )
     if len(figures["confusion"]) <= CLASSES_SHOWN:
         output.print(_confusion_table(figures))

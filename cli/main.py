@@ -9,6 +9,7 @@ import typer
 
 from ..model.errors import StochastorError
 from .bench import bench
+from .board import board
 from .console import print_error
 from .cosim import cosim
 from .demo import demo
@@ -31,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(device)
+app.add_typer(board)
 for _command in COMMANDS:
     app.command()(_command)
 

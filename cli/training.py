@@ -43,7 +43,7 @@ def train_run(path: Path, config: Config, source: str, array: ArrayConfig | None
             run = Run.create(path, config, dataset, source)
         else:
             run = AnalogRun.create_on(path, config, array, dataset, source)
-    return _train(run, dataset)
+    return finish_run(run, dataset)
 
 
 def resume_run(path: Path, source: str | None = None) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def resume_run(path: Path, source: str | None = None) -> dict[str, Any]:
     run.check_data(dataset)
     if source is not None:
         run.move_data(source)
-    return _train(run, dataset)
+    return finish_run(run, dataset)
 
 
 def print_figures(report: dict[str, Any]) -> None:
@@ -82,14 +82,22 @@ def print_figures(report: dict[str, Any]) -> None:
     output.print(make_table(title, columns, rows))
 
 
-def _train(run: Run, dataset: Dataset) -> dict[str, Any]:
+def finish_run(run: Run, dataset: Dataset, command: str = "stochastor train") -> dict[str, Any]:
+    """Train a run to its end; raises and returns as `train_run`.
+
+    Parameters
+    ----------
+    run : Run
+    dataset : Dataset
+    command : str
+        What goes on with it after an interruption, by its --resume.
+    """
     try:
         with TrainingProgress(run) as progress:
             run.train(dataset, progress)
     except KeyboardInterrupt as interrupt:
         notices.print(
-            f"interrupted {_position(run)}, state saved; "
-            f"go on with: stochastor train --resume {shlex.quote(str(run.path))}"
+            f"interrupted {_position(run)}, state saved; go on with: {command} --resume {shlex.quote(str(run.path))}"
         )
         raise typer.Exit(interrupt.exit_code if isinstance(interrupt, Interrupted) else 130) from None
     _write_missing(run)

@@ -41,6 +41,19 @@ def sample_cycles(config: Config, trace: Trace) -> int:
     return released + 1
 
 
+def most_cycles(config: Config) -> int:
+    """Cycles that a sample or a pass, its drawing and its carry included, never takes."""
+    lines, lanes = sum(config.sizes), config.lanes or max(config.sizes[1:])
+    beats = -(-config.sizes[0] // config.pixels_per_beat)
+    work = lines * (2 + max(config.sizes[1:]) // lanes)
+    sample = config.input_draws * (4 * (beats + config.sizes[0]) + 16 * work + 1000)
+    rows, columns = max(config.sizes) + 1, max(config.sizes[1:])
+    pulses = 8 + 2 * (config.carry_base + 1) * config.carry_pulses
+    if config.carry_verify:
+        pulses += 4 * config.search_bits + 8 * (config.carry_verify + config.carry_digits)
+    return sample + rows * (config.carry_digits - 1) * columns * pulses * 2
+
+
 def draw_cycles(config: Config, rows: NDArray[np.int64]) -> int:
     """Cycles in which the input of a sample is drawn, ahead of the layers.
 

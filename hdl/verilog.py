@@ -93,7 +93,7 @@ def generate(config: Config, weights: Sequence[Weights] | None = None) -> Design
     weights = power_up_weights(config) if weights is None else weights
     trainer = Trainer(config, weights)
     netlist = name_wires(rtlil.convert(trainer, name=TOP, emit_src=False), dict(_members(trainer)))
-    return Design(_to_verilog(netlist), describe(config, weights, trainer), config, tuple(weights))
+    return Design(to_verilog(netlist), describe(config, weights, trainer), config, tuple(weights))
 
 
 def weights_from_bytes(config: Config, content: bytes) -> tuple[Weights, ...]:
@@ -174,7 +174,7 @@ def _members(trainer: Trainer) -> Iterator[tuple[str, list[str]]]:
                 yield module, ["__".join(map(str, path)) for path, _, _ in origin.signature.flatten(origin)]
 
 
-def _to_verilog(netlist: str) -> str:
+def to_verilog(netlist: str) -> str:
     """Translate RTLIL by the Yosys that comes with Amaranth, whatever others are installed."""
     attributes = " ".join(f"-remove {name}" for name in ("generator", "top", "src", "amaranth.*"))
     script = (

@@ -26,3 +26,19 @@ class ToolError(StochastorError, RuntimeError):
     """A tool that is missing or failed."""
 
     exit_code = 3
+
+
+class BoardError(StochastorError, RuntimeError):
+    """A board that cannot be reached, or is not the one wanted."""
+
+
+class LinkLostError(BoardError):
+    """A board that answered, and does not any more."""
+
+    exit_code = 3
+
+
+class BoardResetError(BoardError):
+    """A board that was reset: its state is not what the host left in it."""
+
+    exit_code = 3

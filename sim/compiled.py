@@ -1,10 +1,7 @@
 """The hardware in compiled simulation, as a Python object with the interface of the golden model."""
 
 import ctypes
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +9,7 @@ import numpy as np
 from amaranth.lib import data
 from numpy.typing import NDArray
 
+from ..hdl.cycles import most_cycles
 from ..hdl.layer import LayerTrace as LayerTraceLayout
 from ..hdl.presentation import SampleBeat
 from ..hdl.trainer import Access, Counters, Result
@@ -30,24 +28,11 @@ from ..model.trainer import (
 )
 from .array.pins import SimulatedArray
 from .bridge import ANSWER, ArrayBridge, array_ports
-from .cache import cached
 from .observation import Observed, Observer, read_counters
 from .stimulus import inference_beats, training_beats
-from .tools import require, run_tool, verilator, verilator_root
+from .verilated import build_library
 from .words import pack, unpack_array, word_count
 
-VERILATOR_OPTIONS = (
-    "--cc",
-    "--no-timing",
-    "-O3",
-    "--x-assign",
-    "fast",
-    "--x-initial",
-    "fast",
-    "-Wno-fatal",
-    "-Wno-lint",
-)
-COMPILER_OPTIONS = ("-std=c++17", "-O2", "-fPIC", "-fno-strict-aliasing")
 HARNESS = Path(__file__).with_name("harness.cc")
 
 
@@ -91,12 +76,7 @@ class CompiledTrainer:
         self._bridge: ArrayBridge | None = None
         self._stall_threshold = int(stalls * (1 << 32))
         self._stall_seed = stall_seed
-        beats = -(-config.sizes[0] // config.pixels_per_beat)
-        work = sum(config.sizes) * (2 + max(config.sizes[1:]) // (config.lanes or max(config.sizes[1:])))
-        self._patience = int(
-            config.input_draws * (4 * (beats + config.sizes[0]) + 16 * work + 1000) / (1 - stalls) ** 2
-        )
-        self._patience += _carry_patience(config)
+        self._patience = int(most_cycles(config) / (1 - stalls) ** 2)
         self._library = _load(build(config, design or generate(config)))
         self._machine = ctypes.c_void_p(self._library.machine_new())
         if arrays:
@@ -276,15 +256,6 @@ class CompiledTrainer:
         ]
 
 
-def _carry_patience(config: Config) -> int:
-    """Cycles that a carry never takes."""
-    rows, columns = max(config.sizes) + 1, max(config.sizes[1:])
-    moves = 2 * (config.carry_base + 1) * config.carry_pulses
-    if config.carry_verify:
-        moves += 4 * config.search_bits + 8 * (config.carry_verify + config.carry_digits)
-    return rows * (config.carry_digits - 1) * columns * (8 + moves) * 2
-
-
 def build(config: Config, design: Design) -> Path:
     """Compile a design with its harness, and return the shared library; cached by content.
 
@@ -293,62 +264,7 @@ def build(config: Config, design: Design) -> Path:
     ToolError
         If Verilator or a C++ compiler is missing or fails.
     """
-    compiler = check_compiler()
-    header = _ports_header(config)
-    contents = (
-        design.verilog,
-        header,
-        HARNESS.read_bytes(),
-        *VERILATOR_OPTIONS,
-        *COMPILER_OPTIONS,
-        compiler,
-        str(verilator_root()),
-        version("verilator"),
-    )
-    return cached("compiled", contents, lambda scratch: _compile(scratch, design, header, compiler)) / f"{TOP}.so"
-
-
-def check_compiler() -> str:
-    """Path of the C++ compiler: ``$CXX``, or g++.
-
-    Raises
-    ------
-    ToolError
-        If it, or Verilator, is missing.
-    """
-    verilator_root()
-    return require(os.environ.get("CXX", "g++"), "g++")
-
-
-def _compile(scratch: Path, design: Design, header: str, compiler: str) -> None:
-    runtime = cached(
-        "verilated",
-        (*COMPILER_OPTIONS, compiler, str(verilator_root()), version("verilator")),
-        lambda path: _compile_sources(compiler, _runtime_sources(), path, path),
-    )
-    (scratch / f"{TOP}.v").write_text(design.verilog)
-    (scratch / "ports.h").write_text(header)
-    command = [str(verilator()), *VERILATOR_OPTIONS, "--top-module", TOP, "--Mdir", "generated", f"{TOP}.v"]
-    run_tool(command, scratch, {"VERILATOR_ROOT": str(verilator_root())})
-    _compile_sources(compiler, [*sorted(scratch.glob("generated/*.cpp")), HARNESS], scratch, scratch)
-    objects = [str(path) for path in (*sorted(scratch.glob("*.o")), *sorted(runtime.glob("*.o")))]
-    run_tool([compiler, "-shared", "-o", f"{TOP}.so", *objects, "-pthread"], scratch)
-
-
-def _runtime_sources() -> list[Path]:
-    return [verilator_root() / "include" / name for name in ("verilated.cpp", "verilated_threads.cpp")]
-
-
-def _compile_sources(compiler: str, sources: Sequence[Path], directory: Path, include: Path) -> None:
-    """Compile each source to an object file in `directory`, all cores at work."""
-    runtime = verilator_root() / "include"
-    flags = [*COMPILER_OPTIONS, f"-I{include}", f"-I{include / 'generated'}", f"-I{runtime}", f"-I{runtime / 'vltstd'}"]
-
-    def compile_one(source: Path) -> None:
-        run_tool([compiler, *flags, "-c", str(source), "-o", str(directory / f"{source.stem}.o")], directory)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(compile_one, sources))
+    return build_library(TOP, design.verilog, HARNESS, {"ports.h": _ports_header(config)})
 
 
 def _ports_header(config: Config) -> str:

@@ -15,9 +15,10 @@ from ..model.trainer import check_samples, check_weights
 from .array.config import ArrayConfig
 from .array.pins import PinViolation
 from .cocotb_runner import build_design, check_tools, run_bench
-from .compiled import CompiledTrainer, build, check_compiler
+from .compiled import CompiledTrainer, build
 from .scoreboard import Difference, Scoreboard
 from .session import Outcome, Task
+from .verilated import check_compiler
 
 CHUNK = 64
 

@@ -1,0 +1,200 @@
+"""``stochastor board``: train, classify and check on a board over its serial port."""
+
+import shlex
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..model.errors import BoardResetError, ConfigError, LinkLostError
+from ..model.run import VOTES, Run
+from ..model.trainer import check_passes, predictions
+from .board_check import check_board, print_check
+from .board_connection import BaudOption, PortOption, SimulatedOption, connect, simulated_port
+from .console import notices, output, sample_progress
+from .infer import classification_figures, print_classification
+from .options import (
+    DEFAULT_DATA,
+    ConfigOption,
+    DataOption,
+    EpochsOption,
+    JsonOption,
+    PresetOption,
+    SeedOption,
+    load_data,
+    resolve_config,
+)
+from .report import check_json_path, write_json
+from .training import finish_run, print_figures
+
+board = typer.Typer(name="board", help="Boards: train, classify and check over a serial port.", no_args_is_help=True)
+
+
+@board.callback()
+def _board() -> None:
+    """Boards: train, classify and check over a serial port."""
+
+
+@board.command()
+def train(
+    port: PortOption = None,
+    simulated: SimulatedOption = False,
+    baud: BaudOption = None,
+    preset: PresetOption = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    seed: SeedOption = None,
+    epochs: EpochsOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="RUN", help="Directory to make for the run.", show_default=False)
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", metavar="RUN", help="Go on with a run that broke off.", show_default=False),
+    ] = None,
+    json: JsonOption = None,
+) -> None:
+    """Train a board, and a floating-point baseline beside it; `stochastor train` with the board as the machine.
+
+    RUN is a run as `stochastor train` makes it, and ends in the same weights, bit for bit. If the cable is pulled, the
+    board keeps what it learned: plug it in and --resume goes on with the next sample. If the board was reset,
+    --resume brings it back to the end of the last whole epoch.
+
+    Examples:
+
+        stochastor board train --simulated --preset tiny --out runs/board
+        stochastor board train --port /dev/ttyUSB0 --preset digits --out runs/board
+        stochastor board train --port /dev/ttyUSB0 --resume runs/board
+    """
+    from ..fpga.host.run import BoardRun
+
+    check_json_path(json)
+    if (out is None) == (resume is None):
+        raise ConfigError("which run? Name a new directory with --out, or one to go on with by --resume")
+    path = out or resume
+    assert path is not None
+    if resume is None:
+        machine, sessions = resolve_config(preset, config, seed=seed, epochs=epochs), set[int]()
+        source = data or DEFAULT_DATA
+    else:
+        if any(option is not None for option in (preset, config, seed, epochs)):
+            raise ConfigError(
+                "--resume goes on as the run was begun: no --preset, --config, --seed or --epochs with it"
+            )
+        begun = Run.open(resume)
+        machine, sessions, source = begun.config, BoardRun.sessions(resume), data or begun.data.source
+    dataset = load_data(source, machine)
+    try:
+        with connect(machine, port, simulated, baud, sessions) as connected:
+            if resume is None:
+                run = BoardRun.create_on(path, machine, connected, dataset, source)
+            else:
+                run = BoardRun.open_on(path, connected)
+            report = finish_run(run, dataset, "stochastor board train")
+    except (LinkLostError, BoardResetError) as error:
+        hint = f"go on with: stochastor board train --resume {shlex.quote(str(path))}"
+        raise type(error)(f"{error}; {hint}") from None
+    print_figures(report)
+    write_json(json, report)
+
+
+@board.command()
+def infer(
+    run: Annotated[
+        Path | None, typer.Argument(metavar="RUN", help="Write this run's weights to the board first.")
+    ] = None,
+    port: PortOption = None,
+    simulated: SimulatedOption = False,
+    baud: BaudOption = None,
+    preset: PresetOption = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    passes: Annotated[
+        int, typer.Option("--passes", metavar="T", help="Stochastic passes that vote on a sample, 1 to 255.")
+    ] = VOTES,
+    json: JsonOption = None,
+) -> None:
+    """Classify the test set on a board by votes and print accuracy and confusion matrix.
+
+    With RUN its weights are written to the board; without, the board classifies with those it has.
+
+    Examples:
+
+        stochastor board infer runs/digits --port /dev/ttyUSB0
+        stochastor board infer --port /dev/ttyUSB0 --preset digits --passes 64
+    """
+    check_json_path(json)
+    check_passes(passes)
+    trained = None if run is None else Run.open(run)
+    if trained is not None and (preset is not None or config is not None):
+        raise ConfigError(f"{run} says which machine it is: no --preset or --config with it")
+    machine = resolve_config(preset, config) if trained is None else trained.config
+    source = data or (DEFAULT_DATA if trained is None else trained.data.source)
+    dataset = load_data(source, machine)
+    with connect(machine, port, simulated, baud) as connected:
+        if trained is not None:
+            connected.load(trained.trainer.weights())
+        features = dataset.test_features
+        with sample_progress("classify", len(features)) as progress:
+            predicted = predictions(connected.infer(features, passes, progress))
+    figures = classification_figures(dataset, predicted, passes, machine.sizes[-1])
+    print_classification(figures, "on the board")
+    write_json(json, figures)
+
+
+@board.command()
+def check(
+    port: PortOption = None,
+    simulated: SimulatedOption = False,
+    baud: BaudOption = None,
+    preset: PresetOption = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    seed: SeedOption = None,
+    samples: Annotated[int, typer.Option("--samples", metavar="N", help="Training samples to compare.", min=1)] = 200,
+    json: JsonOption = None,
+) -> None:
+    """Train the same samples on the board and on the golden model, and compare what crosses the link bit for bit.
+
+    Both start anew. Compared are fired outputs of every training sample, all weights, generators, counters, and votes
+    for test samples; a difference is named, and the command exits with code 1.
+
+    Examples:
+
+        stochastor board check --port /dev/ttyUSB0 --preset digits
+        stochastor board check --simulated --preset tiny --samples 500
+    """
+    check_json_path(json)
+    machine = resolve_config(preset, config, seed=seed)
+    dataset = load_data(data or DEFAULT_DATA, machine)
+    with connect(machine, port, simulated, baud) as connected:
+        report = check_board(connected, dataset, samples)
+    print_check(report, machine)
+    write_json(json, report.to_dict() | {"config": machine.to_dict(), "config_sha256": machine.digest})
+    if report.first_difference is not None:
+        raise typer.Exit(1)
+
+
+@board.command()
+def simulate(
+    baud: BaudOption = None,
+    preset: PresetOption = None,
+    config: ConfigOption = None,
+    seed: SeedOption = None,
+) -> None:
+    """Simulate a board behind a pseudo-terminal until Ctrl-C, for the other commands' --port.
+
+    Examples:
+
+        stochastor board simulate --preset tiny
+        stochastor board train --port /dev/pts/7 --baud 250000 --preset tiny --out runs/board
+    """
+    machine = resolve_config(preset, config, seed=seed)
+    with simulated_port(machine, baud) as (path, rate):
+        output.print(f"--port {path} --baud {rate}")
+        notices.print("Ctrl-C pulls the cable")
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            raise typer.Exit from None

@@ -1,0 +1,155 @@
+"""Board and golden model side by side."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.config import Config
+from ..model.data import Dataset
+from ..model.errors import DataError
+from ..model.schedule import exponent, sample_order
+from ..model.trace import Trace
+from ..model.trainer import Trainer
+from .console import make_table, output, sample_progress
+
+if TYPE_CHECKING:
+    from ..fpga.host.board import Board
+
+CHUNK = 64
+TEST_SAMPLES = 20
+PASSES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckReport:
+    """What a comparison found.
+
+    Attributes
+    ----------
+    samples : int
+        Training samples compared.
+    compared : int
+        Fired outputs, weights, generators, counters and votes compared.
+    first_difference : str or None
+        What differs first, with both values.
+    samples_per_second : float
+        Training samples over the link, by the wall clock.
+    retries : int
+        Times that packets were sent again.
+    """
+
+    samples: int
+    compared: int
+    first_difference: str | None
+    samples_per_second: float
+    retries: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as --json takes them."""
+        return asdict(self)
+
+
+def check_board(board: "Board", dataset: Dataset, samples: int) -> CheckReport:
+    """Train the first samples of the first epoch on a board and on the golden model, both anew, and compare.
+
+    Raises
+    ------
+    DataError
+        If there are not as many samples.
+    BoardError
+        If the link or the board fails.
+    """
+    config = board.config
+    available = len(dataset.train_labels)
+    if samples > available:
+        raise DataError(f"{dataset.name} has {available} training samples, fewer than the {samples} of --samples")
+    order = sample_order(config.seed, 0, available)[:samples]
+    model = Trainer(config)
+    board.reset()
+    board.restore(model.weights(), model.generator_states(), 0)
+    comparison = _Comparison()
+    traces: list[Trace] = []
+    seconds = 0.0
+    with sample_progress("compare", samples) as progress:
+        for start in range(0, samples, CHUNK):
+            chosen = order[start : start + CHUNK]
+            part = dataset.train_features[chosen], dataset.train_labels[chosen], exponent(start, samples)
+            begun = perf_counter()
+            fired = board.train(*part)
+            seconds += perf_counter() - begun
+            traces += model.train(*part)
+            expected = np.array([trace.outputs for trace in traces[start:]], dtype=np.int64)
+            if not comparison.same(expected, fired, "sample {0}, output {1}", first=start):
+                break
+            progress(start + len(chosen))
+    _compare_state(comparison, board, model, traces)
+    test = dataset.test_features[:TEST_SAMPLES]
+    votes = model.infer(test, PASSES), board.infer(test, PASSES)
+    comparison.same(*votes, "test sample {0}, votes for output {1}")
+    return CheckReport(
+        samples=len(traces),
+        compared=comparison.compared,
+        first_difference=comparison.first,
+        samples_per_second=len(traces) / seconds,
+        retries=board.link.retries,
+    )
+
+
+def print_check(report: CheckReport, config: Config) -> None:
+    """Print what was compared and what differs."""
+    rows = [
+        ("samples", f"{report.samples:,}"),
+        ("words compared", f"{report.compared:,}"),
+        ("training samples per second", f"{report.samples_per_second:,.1f}"),
+        ("packets sent again", f"{report.retries:,}"),
+        ("differences", f"{int(report.first_difference is not None)}"),
+    ]
+    sizes = "-".join(map(str, config.sizes))
+    output.print(make_table(f"{sizes} on the board, against the golden model", ("", ""), rows))
+    if report.first_difference is not None:
+        output.print(f"first difference: {report.first_difference}", style="bold red")
+
+
+class _Comparison:
+    """Counts what is compared, and keeps the first difference."""
+
+    def __init__(self) -> None:
+        self.compared = 0
+        self.first: str | None = None
+
+    def same(self, expected: NDArray[Any], actual: NDArray[Any], where: str, first: int = 0) -> bool:
+        """Compare two arrays of one shape; `where` is the place of an index, whose first number begins at `first`."""
+        self.compared += expected.size
+        different = np.argwhere(expected != actual)
+        if len(different) and self.first is None:
+            at = tuple(different[0])
+            place = where.format(first + at[0], *at[1:])
+            self.first = f"{place}: model {expected[at]}, board {actual[at]}"
+        return not len(different)
+
+
+def _compare_state(comparison: _Comparison, board: "Board", model: Trainer, traces: Sequence[Trace]) -> None:
+    for layer, (expected, actual) in enumerate(zip(model.weights(), board.weights(), strict=True), start=1):
+        comparison.same(expected, actual, f"layer {layer}, row {{0}}, cell column {{1}}")
+    states = np.array(model.generator_states()), np.array(board.generator_states())
+    comparison.same(*states, "generator {0}")
+    counters = board.counters()
+    for name, count in _counters(traces).items():
+        comparison.same(np.atleast_1d(count), np.atleast_1d(counters[name]), f"counter {name}, number {{0}}")
+
+
+def _counters(traces: Sequence[Trace]) -> dict[str, int | list[int]]:
+    """Counters that follow from traces."""
+    layers = range(len(traces[0].layers))
+    sensed = [[0] + [len(trace.layers[layer - 1].sensed) for layer in layers[1:]] for trace in traces]
+    return {
+        "samples": len(traces),
+        "errors": sum(trace.has_error for trace in traces),
+        "row_events": [sum(len(trace.layers[layer].rows) for trace in traces) for layer in layers],
+        "row_reads": np.sum(sensed, axis=0).tolist(),
+        "row_pulses": [sum(len(trace.layers[layer].pulsed) for trace in traces) for layer in layers],
+    }

@@ -1,0 +1,379 @@
+"""Executes requests on the machine, one after the other, and answers them."""
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from ..hdl.presentation import SampleBeat
+from ..hdl.trainer import Access, Counters, Result
+from ..model.config import Config
+from .answers import AnswerByte
+from .identity import Identity
+from .protocol import (
+    ANSWER_HEADER_BYTES,
+    CELL_BYTES,
+    LABEL_BYTES,
+    SLOTS,
+    STATE_BYTES,
+    WINDOW,
+    Command,
+    Sizes,
+    Status,
+)
+from .requests import LENGTH_BITS
+from .samples import ResultBytes, SampleFeeder
+
+ARGUMENT_BYTES = 6
+
+
+class Executor(wiring.Component):
+    """Leads each request from its first byte to the end of its answer.
+
+    Parameters
+    ----------
+    config : Config
+        The machine.
+    identity : Identity
+        The board's.
+
+    Members
+    -------
+    bytes, left, forget, session, asked, opening, open, closed, again, sequence
+        The request buffer's.
+    answer, slot, busy, restart, resend, resend_slot
+        The answer buffer's bytes, slot, busy, restart, again, again_slot.
+    samples, results, access, values, idle, counters
+        The machine's.
+    reset_machine : Out(1)
+        Reset the machine, at the next edge.
+    training, classifying : Out(1)
+        A sample is under way.
+    refused : Out(1)
+        A request is answered with another status than OK; one cycle.
+
+    Latency
+    -------
+    A byte of a request or an answer takes a cycle or two, a check of lengths a cycle for each item; the machine's
+    cycles come on top.
+    """
+
+    def __init__(self, config: Config, identity: Identity) -> None:
+        self._config = config
+        self._identity = identity
+        self._sizes = Sizes.of(config)
+        outputs = config.sizes[-1]
+        super().__init__(
+            {
+                "bytes": In(stream.Signature(8)),
+                "left": In(LENGTH_BITS),
+                "forget": Out(1),
+                "session": In(32),
+                "asked": In(32),
+                "opening": In(1),
+                "open": Out(1),
+                "closed": In(1),
+                "again": In(1),
+                "sequence": In(8),
+                "answer": Out(stream.Signature(AnswerByte())),
+                "slot": Out(range(SLOTS)),
+                "busy": In(1),
+                "restart": Out(1),
+                "resend": Out(1),
+                "resend_slot": Out(range(SLOTS)),
+                "samples": Out(stream.Signature(SampleBeat(outputs, config.pixels_per_beat))),
+                "results": In(stream.Signature(Result(outputs))),
+                "access": Out(stream.Signature(Access(config))),
+                "values": In(stream.Signature(32)),
+                "idle": In(1),
+                "counters": In(Counters(config.layers)),
+                "reset_machine": Out(1),
+                "training": Out(1),
+                "classifying": Out(1),
+                "refused": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        work = _Work(self._config)
+        m.submodules.feeder = feeder = SampleFeeder(
+            inputs=self._config.sizes[0], outputs=self._config.sizes[-1], per_beat=self._config.pixels_per_beat
+        )
+        m.submodules.result_bytes = results = ResultBytes(self._config.sizes[-1])
+        connect(m, flipped(self.results), results.results)
+        connect(m, feeder.samples, flipped(self.samples))
+        m.d.comb += [
+            self.slot.eq(work.current),
+            self.resend.eq(self.again & ((work.current - self.sequence - 1)[:8] < WINDOW)),
+            self.resend_slot.eq(self.sequence),
+            feeder.bytes.p.eq(self.bytes.p),
+            self.training.eq(~feeder.idle & (work.command == Command.TRAIN)),
+            self.classifying.eq(~feeder.idle & (work.command == Command.INFER)),
+        ]
+        self._sideband(m, feeder, work)
+        self._measure(m, work)
+        with m.If(self.closed):
+            m.d.sync += work.unheard.eq(1)
+        with m.FSM(name="request"):
+            self._take(m, work)
+            self._check(m, work)
+            self._begin_answer(m, work)
+            self._samples(m, work, feeder, results)
+            self._read(m, work)
+            self._write(m, work)
+            self._tell(m, work, "IDENTITY", self._identity_bytes(work))
+            self._tell(m, work, "COUNTERS", self._counter_bytes())
+            self._finish(m, work)
+        return m
+
+    def _sideband(self, m: Module, feeder: SampleFeeder, work: "_Work") -> None:
+        sideband = feeder.sideband
+        infers = work.command == Command.INFER
+        m.d.comb += [
+            sideband.number.eq(work.word),
+            sideband.exponent.eq(work.option),
+            sideband.carry.eq(work.option[7] & (work.count == 1)),
+            sideband.infer.eq(infers),
+            sideband.reseed.eq(infers & (work.word == 0)),
+            sideband.passes.eq(work.option),
+        ]
+
+    def _measure(self, m: Module, work: "_Work") -> None:
+        """Bytes of an item of the request's data."""
+        with m.Switch(work.command):
+            with m.Case(Command.TRAIN):
+                m.d.comb += work.item.eq(self._sizes.features + LABEL_BYTES)
+            with m.Case(Command.INFER):
+                m.d.comb += work.item.eq(self._sizes.features)
+            with m.Case(Command.WRITE):
+                m.d.comb += work.item.eq(work.word_bytes)
+
+    def _take(self, m: Module, work: "_Work") -> None:
+        """Wait for a request, or for what comes beside the requests."""
+        with m.State("IDLE"):
+            m.d.sync += [work.step.eq(0), work.outstanding.eq(0), work.status.eq(Status.OK)]
+            with m.If(self.opening), m.If(self.idle):
+                m.d.comb += [self.open.eq(1), self.restart.eq(1)]
+                m.d.sync += [
+                    work.current.eq(0),
+                    work.previous.eq(self.session),
+                    work.unheard.eq(0),
+                    work.command.eq(Command.OPEN),
+                ]
+                m.next = "ANSWER"
+            with m.Elif(work.unheard):
+                m.d.sync += [work.status.eq(Status.CLOSED), work.current.eq(0)]
+                m.next = "ANSWER"
+            with m.Elif(self.bytes.valid):
+                m.d.comb += self.bytes.ready.eq(1)
+                m.d.sync += work.command.eq(self.bytes.p)
+                m.next = "ARGUMENTS"
+        with m.State("ARGUMENTS"):
+            m.d.comb += self.bytes.ready.eq(1)
+            with m.If(self.bytes.valid):
+                m.d.sync += [work.arguments.eq(Cat(work.arguments[8:], self.bytes.p)), work.step.eq(work.step + 1)]
+                with m.If(work.step == ARGUMENT_BYTES - 1):
+                    m.d.sync += [work.step.eq(0), work.needed.eq(0), work.counted.eq(0)]
+                    m.next = "CHECK"
+
+    def _check(self, m: Module, work: "_Work") -> None:
+        """Refuse what cannot be done before any of it is."""
+        with m.State("CHECK"):
+            m.d.sync += [work.needed.eq(work.needed + work.item), work.counted.eq(work.counted + 1)]
+            with m.If((work.counted == work.count) | (work.item == 0)):
+                with m.If(work.needed != self.left):
+                    m.d.sync += work.status.eq(Status.LENGTH)
+                with m.Elif((work.command == Command.TRAIN) & (work.word != work.position)):
+                    m.d.sync += work.status.eq(Status.POSITION)
+                with m.Elif((work.command <= Command.OPEN) | (work.command > max(Command))):
+                    m.d.sync += work.status.eq(Status.UNKNOWN)
+                m.next = "WAIT"
+        with m.State("WAIT"), m.If(self.idle | (work.command == Command.TRAIN) | (work.command == Command.INFER)):
+            m.next = "ANSWER"
+
+    def _begin_answer(self, m: Module, work: "_Work") -> None:
+        session = Mux(work.unheard, self.asked, self.session)
+        header = Cat(session, work.current, work.status)
+        with m.State("ANSWER"):
+            m.d.comb += [self.answer.valid.eq(1), self.answer.p.byte.eq(header.word_select(work.step[:3], 8))]
+            with m.If(self.answer.ready):
+                m.d.sync += work.step.eq(work.step + 1)
+                with m.If(work.step == ANSWER_HEADER_BYTES - 1):
+                    m.d.sync += work.step.eq(0)
+                    m.d.comb += self.refused.eq(work.status != Status.OK)
+                    with m.If(work.status != Status.OK):
+                        m.next = "END"
+                    with m.Else():
+                        self._branch(m, work)
+
+    def _branch(self, m: Module, work: "_Work") -> None:
+        m.next = "END"
+        with m.Switch(work.command):
+            with m.Case(Command.OPEN):
+                m.next = "IDENTITY"
+            with m.Case(Command.TRAIN, Command.INFER):
+                m.next = "SAMPLES"
+            with m.Case(Command.READ):
+                m.next = "READ"
+            with m.Case(Command.WRITE):
+                m.next = "WRITE"
+            with m.Case(Command.SEEK):
+                m.d.sync += work.position.eq(work.word)
+            with m.Case(Command.COUNTERS):
+                m.next = "COUNTERS"
+            with m.Case(Command.RESET):
+                m.d.comb += self.reset_machine.eq(1)
+                m.d.sync += work.position.eq(0)
+
+    def _samples(self, m: Module, work: "_Work", feeder: SampleFeeder, results: ResultBytes) -> None:
+        """Feed samples and take results, at the same time; a session that opens ends it between samples."""
+        begins = (work.count != 0) & ~self.opening
+        with m.State("SAMPLES"):
+            m.d.comb += [
+                feeder.enable.eq(begins),
+                feeder.bytes.valid.eq(self.bytes.valid),
+                self.bytes.ready.eq(feeder.bytes.ready),
+                self.answer.valid.eq(results.bytes.valid),
+                self.answer.p.byte.eq(results.bytes.p),
+                results.bytes.ready.eq(self.answer.ready),
+            ]
+            m.d.sync += work.outstanding.eq(work.outstanding + feeder.taken - results.taken)
+            with m.If(feeder.taken):
+                m.d.sync += [work.word.eq(work.word + 1), work.count.eq(work.count - 1)]
+                with m.If(work.command == Command.TRAIN):
+                    m.d.sync += work.position.eq(work.position + 1)
+            with m.If(feeder.idle & ~begins & (work.outstanding == 0)):
+                m.next = "END"
+                with m.If(self.opening):
+                    m.next = "IDLE"
+
+    def _read(self, m: Module, work: "_Work") -> None:
+        with m.State("READ"):
+            m.next = "END"
+            with m.If(work.count != 0):
+                self._ask(m, work)
+                with m.If(~self.access.ready):
+                    m.next = "READ"
+                with m.Else():
+                    m.next = "VALUE"
+        with m.State("VALUE"):
+            m.d.comb += [
+                self.answer.valid.eq(self.values.valid),
+                self.answer.p.byte.eq(self.values.p.word_select(work.step[:2], 8)),
+            ]
+            with m.If(self.values.valid & self.answer.ready):
+                m.d.sync += work.step.eq(work.step + 1)
+                with m.If(work.step == work.word_bytes - 1):
+                    m.d.comb += self.values.ready.eq(1)
+                    self._next_word(m, work)
+                    m.next = "READ"
+
+    def _write(self, m: Module, work: "_Work") -> None:
+        with m.State("WRITE"):
+            with m.If(work.count == 0):
+                m.next = "END"
+            with m.Else():
+                m.d.comb += self.bytes.ready.eq(1)
+                with m.If(self.bytes.valid):
+                    m.d.sync += [work.value.eq(Cat(work.value[8:], self.bytes.p)), work.step.eq(work.step + 1)]
+                    with m.If(work.step == work.word_bytes - 1):
+                        m.next = "STORE"
+        with m.State("STORE"):
+            m.d.comb += self.access.p.write.eq(1)
+            self._ask(m, work)
+            with m.If(self.access.ready):
+                self._next_word(m, work)
+                m.next = "WRITE"
+
+    def _ask(self, m: Module, work: "_Work") -> None:
+        cell = work.value.as_signed() >> (8 * (STATE_BYTES - CELL_BYTES))
+        m.d.comb += [
+            self.access.valid.eq(1),
+            self.access.p.generator.eq(work.generator),
+            self.access.p.layer.eq(work.option),
+            self.access.p.row.eq(work.row),
+            self.access.p.column.eq(work.column),
+            self.access.p.value.eq(Mux(work.generator, work.value.as_signed(), cell)),
+        ]
+
+    def _next_word(self, m: Module, work: "_Work") -> None:
+        """Cells follow each other along a row, generators by their number."""
+        columns = Array(self._config.cell_columns(layer + 1) for layer in range(self._config.layers))
+        m.d.sync += [work.step.eq(0), work.count.eq(work.count - 1), work.column.eq(work.column + 1)]
+        with m.If(work.generator | (work.column == columns[work.option[:7]] - 1)):
+            m.d.sync += [work.column.eq(0), work.row.eq(work.row + 1)]
+
+    def _tell(self, m: Module, work: "_Work", state: str, content: list[Value]) -> None:
+        """Answer with `content`, byte by byte."""
+        with m.State(state):
+            m.d.comb += self.answer.valid.eq(1)
+            with m.Switch(work.step):
+                for index, byte in enumerate(content):
+                    with m.Case(index):
+                        m.d.comb += self.answer.p.byte.eq(byte)
+            with m.If(self.answer.ready):
+                m.d.sync += work.step.eq(work.step + 1)
+                with m.If(work.step == len(content) - 1):
+                    m.next = "END"
+
+    def _identity_bytes(self, work: "_Work") -> list[Value]:
+        fixed = [Value.cast(byte) for byte in self._identity.to_bytes()]
+        return fixed + [word[low : low + 8] for word in (work.previous, work.position) for low in range(0, 32, 8)]
+
+    def _counter_bytes(self) -> list[Value]:
+        counters = Value.cast(self.counters)
+        return [counters[low : low + 8] for low in range(0, len(counters), 8)]
+
+    def _finish(self, m: Module, work: "_Work") -> None:
+        with m.State("END"):
+            m.d.comb += [self.answer.valid.eq(1), self.answer.p.end.eq(1)]
+            with m.If(self.answer.ready):
+                m.next = "CLOSE"
+        with m.State("CLOSE"), m.If(~self.busy):
+            m.next = "IDLE"
+            m.d.sync += work.unheard.eq(0)
+            with m.If(~work.unheard):
+                m.d.sync += work.current.eq(work.current + 1)
+            with m.If(~work.unheard & (work.command != Command.OPEN)):
+                m.d.comb += self.forget.eq(1)
+
+
+class _Work:
+    """Registers of the request under way.
+
+    Attributes
+    ----------
+    current : 8
+        Its sequence number.
+    previous : 32
+        The session before this one.
+    unheard : 1
+        A request without a session waits for its answer.
+    position : 32
+        Number of the next training sample.
+    step : 8
+        Byte of the header, the word or the answer.
+    outstanding : 8
+        Samples without a result.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.current = Signal(8)
+        self.previous = Signal(32)
+        self.unheard = Signal()
+        self.position = Signal(32)
+        self.command = Signal(8)
+        self.arguments = Signal(8 * ARGUMENT_BYTES)
+        self.status = Signal(Status)
+        self.step = Signal(8)
+        self.item = Signal(range(config.sizes[0] + LABEL_BYTES + STATE_BYTES))
+        self.needed = Signal(range(256 * (config.sizes[0] + LABEL_BYTES + STATE_BYTES)))
+        self.counted = Signal(8)
+        self.outstanding = Signal(8)
+        self.value = Signal(32)
+        self.word = self.arguments[:32]
+        self.row, self.column = self.word[:16], self.word[16:]
+        self.option = self.arguments[32:40]
+        self.count = self.arguments[40:]
+        self.generator = self.option[7]
+        self.word_bytes = Mux(self.generator, STATE_BYTES, CELL_BYTES)

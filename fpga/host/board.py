@@ -1,0 +1,251 @@
+"""A board as a Python object with the interface of the golden model."""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model.config import Config
+from ...model.crossbar import Cells
+from ...model.errors import BoardResetError, ConfigError
+from ...model.trainer import (
+    Features,
+    Votes,
+    check_generator_states,
+    check_passes,
+    check_samples,
+    check_weights,
+    predictions,
+)
+from ..protocol import COUNTER_BYTES
+from .link import Link
+from .packets import Request
+from .requests import Requests
+from .transport import Transport
+
+Progress = Callable[[int], None]
+
+
+class Board:
+    """A board at the other end of a transport.
+
+    Parameters
+    ----------
+    transport : Transport
+    config : Config
+        The machine that the board must have.
+    sessions : iterable of int
+        Sessions of an earlier host that this one goes on with.
+    new_session : callable, optional
+        Gives the number of a session; random by default.
+
+    Attributes
+    ----------
+    identity : Identity
+        What the board says of itself.
+    samples_trained : int
+        Training samples of which the board has told that they are done; after `open`, all that are done.
+    continued : bool
+        The board has not been reset since one of this host's sessions.
+    link : Link
+
+    Raises
+    ------
+    BoardError
+        If nothing answers, or it speaks another protocol.
+    ConfigError
+        If the board has another configuration.
+    LinkLostError
+        If the line is gone.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        config: Config,
+        *,
+        sessions: Iterable[int] = (),
+        new_session: Callable[[], int] | None = None,
+    ) -> None:
+        self.config = config
+        self.link = Link(transport, sessions) if new_session is None else Link(transport, sessions, new_session)
+        self.open()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Open a session; what the board had begun is aborted between samples. Raises as the class."""
+        opened = self.link.open()
+        self.identity = opened.identity
+        self.continued = opened.continued
+        self.samples_trained = opened.position
+        _check_identity(self.config, self)
+        self._requests = Requests(self.config, opened.identity)
+
+    def reopen(self) -> None:
+        """Open a session if there is none, since an exchange was interrupted.
+
+        Raises
+        ------
+        BoardResetError
+            If the board was reset meanwhile.
+        """
+        if not self.link.session:
+            self.open()
+            if not self.continued:
+                raise BoardResetError("the board was reset: its state is not what it was")
+
+    def abort(self) -> None:
+        """Drop what the board has accepted and not begun; the sample under way is finished."""
+        self.open()
+
+    def close(self) -> None:
+        """Give the line back."""
+        self.link.transport.close()
+
+    def train(
+        self,
+        features: Features,
+        labels: Sequence[int] | NDArray[np.int64],
+        exponent: int = 0,
+        progress: Progress = lambda samples: None,
+    ) -> Votes:
+        """Train samples in the order given.
+
+        Parameters
+        ----------
+        features : ndarray of uint8, shape (samples, inputs)
+        labels : sequence of int, shape (samples,)
+        exponent : int
+            k of all samples.
+        progress : callable
+            Called with the number of samples done, again and again.
+
+        Returns
+        -------
+        ndarray of int64, shape (samples, outputs)
+            Fired bits of the output layer.
+
+        Raises
+        ------
+        DataError
+            If a sample does not fit the machine; none is trained then.
+        LinkLostError, BoardResetError, BoardError
+            If the link or the board fails; `samples_trained` counts those that the board told of.
+        """
+        check_samples(self.config, features, labels, exponent)
+        features, labels = np.asarray(features), np.asarray(labels, dtype=np.int64)
+        outputs, first = self.config.sizes[-1], self.samples_trained
+        fired = np.zeros((len(labels), outputs), dtype=np.int64)
+        with closing(self.link.exchange(self._requests.train(features, labels, int(exponent), first))) as answers:
+            for data in answers:
+                packed = np.frombuffer(data, dtype=np.uint8).reshape(-1, -(-outputs // 8))
+                done = self.samples_trained - first
+                fired[done : done + len(packed)] = np.unpackbits(packed, axis=1, bitorder="little")[:, :outputs]
+                self.samples_trained += len(packed)
+                progress(done + len(packed))
+        return fired
+
+    def infer(self, features: Features, passes: int = 16, progress: Progress = lambda samples: None) -> Votes:
+        """Classify samples by votes over `passes` stochastic passes; as the golden model does.
+
+        Returns
+        -------
+        ndarray of int64, shape (samples, outputs)
+
+        Raises
+        ------
+        DataError
+            If the samples do not fit the machine or `passes` is out of range.
+        LinkLostError, BoardResetError, BoardError
+            If the link or the board fails.
+        """
+        check_samples(self.config, features)
+        check_passes(passes)
+        outputs = self.config.sizes[-1]
+        votes = np.zeros((len(features), outputs), dtype=np.int64)
+        done = 0
+        with closing(self.link.exchange(self._requests.infer(np.asarray(features), int(passes)))) as answers:
+            for data in answers:
+                part = np.frombuffer(data, dtype=np.uint8).reshape(-1, outputs)
+                votes[done : done + len(part)] = part
+                done += len(part)
+                progress(done)
+        return votes
+
+    def predict(self, features: Features, passes: int = 16) -> NDArray[np.int64]:
+        """Classes with the most votes, shape (samples,); raises as `infer`."""
+        return predictions(self.infer(features, passes))
+
+    def weights(self) -> list[Cells]:
+        """Cells of layers 1 to L, each of shape (rows, columns * carry_digits), in steps."""
+        flat = np.frombuffer(b"".join(self.link.exchange(self._requests.read_cells())), dtype="<i2").astype(np.int32)
+        shapes = [(self.config.rows(layer), self.config.cell_columns(layer)) for layer in self._layers()]
+        ends = np.cumsum([rows * columns for rows, columns in shapes])
+        return [part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)]
+
+    def load(self, weights: Sequence[Cells]) -> None:
+        """Write the cells of all layers.
+
+        Raises
+        ------
+        RunError
+            If a shape or a cell does not fit; nothing is changed then.
+        """
+        check_weights(self.config, weights)
+        self._do(self._requests.write_cells(weights))
+
+    def generator_states(self) -> list[int]:
+        """States of the training generators, by layer and generator number."""
+        return [int.from_bytes(data, "little") for data in self.link.exchange(self._requests.read_states())]
+
+    def restore(self, weights: Sequence[Cells], generator_states: Sequence[int], samples_trained: int) -> None:
+        """Go on from a saved state.
+
+        Raises
+        ------
+        RunError
+            If the state is not one of this machine.
+        """
+        check_generator_states(self.config, generator_states)
+        self.load(weights)
+        self._do(self._requests.write_states(generator_states))
+        self._do([self._requests.seek(samples_trained)])
+        self.samples_trained = samples_trained
+
+    def counters(self) -> dict[str, int | list[int]]:
+        """The hardware's counters by name; those of layers as a list."""
+        numbers = np.frombuffer(self.link.ask(self._requests.counters()), dtype=f"<u{COUNTER_BYTES}").tolist()
+        counters: dict[str, int | list[int]] = dict(
+            zip(("samples", "errors", "passes", "busy_cycles"), numbers[:4], strict=True)
+        )
+        for index, name in enumerate(("row_events", "row_reads", "row_pulses")):
+            counters[name] = numbers[4 + index :: 3]
+        return counters
+
+    def reset(self) -> None:
+        """Reset the machine: generators, counters and the number of the next sample; cells stay."""
+        self._do([self._requests.reset()])
+        self.samples_trained = 0
+
+    def _do(self, requests: Iterable[Request]) -> None:
+        for _ in self.link.exchange(requests):
+            pass
+
+    def _layers(self) -> range:
+        return range(1, self.config.layers + 1)
+
+
+def _check_identity(config: Config, board: Board) -> None:
+    name, identity = board.link.transport.name, board.identity
+    if identity.config != config.digest:
+        raise ConfigError(
+            f"{name}: the board has configuration {identity.config}, not {config.digest}: "
+            "give the configuration that it was built with"
+        )

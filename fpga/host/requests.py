@@ -1,0 +1,167 @@
+"""What a host wants, as requests that fit the board's buffers."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...hdl.cycles import most_cycles
+from ...model.config import Config
+from ...model.crossbar import Cells
+from ...model.layer import generator_keys
+from ...model.lfsr import Bank
+from ..identity import Identity
+from ..protocol import (
+    ANSWER_BYTES,
+    CARRY_OPTION,
+    CELL_BYTES,
+    GENERATOR_OPTION,
+    LABEL_BYTES,
+    MOST_COUNT,
+    REQUEST_BYTES,
+    STATE_BYTES,
+    Command,
+    Sizes,
+)
+from .packets import Request
+
+BUFFERED = 4
+CYCLES_PER_BYTE = 4
+
+
+class Requests:
+    """Makes requests for the board of `config` that `identity` tells of."""
+
+    def __init__(self, config: Config, identity: Identity) -> None:
+        self._config = config
+        self._sizes = Sizes.of(config)
+        self._most_data = identity.buffer_bytes // BUFFERED - REQUEST_BYTES
+        self._most_answer = identity.answer_bytes - ANSWER_BYTES
+        self._sample_cycles = most_cycles(config)
+
+    def train(
+        self, features: NDArray[np.uint8], labels: NDArray[np.int64], exponent: int, first: int
+    ) -> Iterator[Request]:
+        """Requests that train samples, the first of which has the number `first`."""
+        most = self._samples_at_once(LABEL_BYTES + self._sizes.features, self._sizes.fired)
+        start = 0
+        while start < len(labels):
+            stop = min(start + most, len(labels))
+            carries = [i for i in range(start, stop) if self._config.carries_after(first + i)]
+            stop = carries[0] + 1 if carries else stop
+            chosen = labels[start:stop].astype("<u2").view(np.uint8).reshape(-1, LABEL_BYTES)
+            yield Request(
+                command=Command.TRAIN,
+                word=(first + start) % (1 << 32),
+                option=exponent | (CARRY_OPTION if carries else 0),
+                count=stop - start,
+                data=np.hstack((chosen, features[start:stop])).tobytes(),
+                answer_bytes=(stop - start) * self._sizes.fired,
+                cycles=(stop - start) * self._sample_cycles,
+            )
+            start = stop
+
+    def infer(self, features: NDArray[np.uint8], passes: int) -> Iterator[Request]:
+        """Requests of an inference call."""
+        most = self._samples_at_once(self._sizes.features, self._sizes.votes)
+        for start in range(0, len(features), most):
+            part = features[start : start + most]
+            yield Request(
+                command=Command.INFER,
+                word=start,
+                option=passes,
+                count=len(part),
+                data=part.tobytes(),
+                answer_bytes=len(part) * self._sizes.votes,
+                cycles=len(part) * passes * self._sample_cycles,
+            )
+
+    def read_cells(self) -> Iterator[Request]:
+        """Requests that read all cells, layer by layer."""
+        most = min(MOST_COUNT, self._most_answer // CELL_BYTES)
+        for layer, _, count, word in self._cells(most):
+            yield Request(
+                command=Command.READ,
+                word=word,
+                option=layer,
+                count=count,
+                answer_bytes=count * CELL_BYTES,
+                cycles=self._word_cycles(count),
+            )
+
+    def write_cells(self, weights: Sequence[Cells]) -> Iterator[Request]:
+        """Requests that write all cells."""
+        most = min(MOST_COUNT, self._most_data // CELL_BYTES)
+        contents = [matrix.astype("<i2").ravel() for matrix in weights]
+        for layer, start, count, word in self._cells(most):
+            yield Request(
+                command=Command.WRITE,
+                word=word,
+                option=layer,
+                count=count,
+                data=contents[layer][start : start + count].tobytes(),
+                cycles=self._word_cycles(count),
+            )
+
+    def read_states(self) -> Iterator[Request]:
+        """Requests that read the states of the training generators."""
+        for layer, generator in self._generators():
+            yield Request(
+                command=Command.READ,
+                word=generator,
+                option=layer | GENERATOR_OPTION,
+                count=1,
+                answer_bytes=STATE_BYTES,
+                cycles=self._word_cycles(1),
+            )
+
+    def write_states(self, states: Sequence[int]) -> Iterator[Request]:
+        """Requests that write the states of the training generators."""
+        for (layer, generator), state in zip(self._generators(), states, strict=True):
+            yield Request(
+                command=Command.WRITE,
+                word=generator,
+                option=layer | GENERATOR_OPTION,
+                count=1,
+                data=int(state).to_bytes(STATE_BYTES, "little"),
+                cycles=self._word_cycles(1),
+            )
+
+    def seek(self, number: int) -> Request:
+        """Say which training sample is next."""
+        return Request(command=Command.SEEK, word=number % (1 << 32), cycles=self._sample_cycles)
+
+    def counters(self) -> Request:
+        """Read the counters."""
+        return Request(
+            command=Command.COUNTERS, answer_bytes=self._sizes.counters, cycles=self._word_cycles(self._sizes.counters)
+        )
+
+    def reset(self) -> Request:
+        """Reset the machine."""
+        return Request(command=Command.RESET, cycles=self._sample_cycles)
+
+    def _samples_at_once(self, sample_bytes: int, result_bytes: int) -> int:
+        fit = min(self._most_data // sample_bytes, self._most_answer // result_bytes, MOST_COUNT)
+        return max(fit, 1)
+
+    def _cells(self, most: int) -> Iterator[tuple[int, int, int, int]]:
+        """Layer from 0, index of the first cell, cells, and the word that says where they are."""
+        for layer in range(self._config.layers):
+            columns = self._config.cell_columns(layer + 1)
+            cells = self._config.rows(layer + 1) * columns
+            for start in range(0, cells, most):
+                row, column = divmod(start, columns)
+                yield layer, start, min(most, cells - start), row | column << 16
+
+    def _generators(self) -> list[tuple[int, int]]:
+        """Layer from 0 and number of each training generator."""
+        return [
+            (layer - 1, int(generator))
+            for layer in range(1, self._config.layers + 1)
+            for generator, bank in generator_keys(self._config, layer)
+            if bank is Bank.TRAIN
+        ]
+
+    def _word_cycles(self, words: int) -> int:
+        return self._sample_cycles + words * STATE_BYTES * CYCLES_PER_BYTE

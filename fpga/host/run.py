@@ -1,0 +1,139 @@
+"""A training run on a board, on disk: `Run` that goes on where the board is, if it is still the same."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Self
+
+from ...model.config import Config
+from ...model.crossbar import Cells
+from ...model.data import Dataset
+from ...model.errors import RunError
+from ...model.fast import make_trainer
+from ...model.files import write_whole
+from ...model.run import Run
+from ...model.run_state import DataRecord, RunState
+from ...model.trainer import Features, Votes
+from .board import Board
+
+SESSIONS_KEPT = 8
+
+
+class BoardRun(Run):
+    """A run whose machine is a board; its directory holds ``board.json``, too: the sessions with it.
+
+    As long as the board was not reset and nobody else opened a session, a run that broke off goes on with the sample
+    that the board says is next; otherwise with the state that was saved last. Either way it ends in the same bits.
+
+    Parameters
+    ----------
+    path, config, data
+        As of `Run`.
+    board : Board
+        Of this configuration.
+    """
+
+    SESSIONS = "board.json"
+
+    def __init__(self, path: Path, config: Config, data: DataRecord, board: Board) -> None:
+        self._board = board
+        super().__init__(path, config, data)
+
+    @classmethod
+    def create_on(
+        cls, path: str | os.PathLike[str], config: Config, board: Board, dataset: Dataset, source: str
+    ) -> Self:
+        """Begin a run on `board` in a new directory; otherwise as `Run.create`."""
+        run = cls(Path(path), config, DataRecord.of(dataset, source), board)
+        start = make_trainer(config)
+        board.restore(start.weights(), start.generator_states(), 0)
+        run.begin(dataset)
+        return run
+
+    @classmethod
+    def open_on(cls, path: str | os.PathLike[str], board: Board) -> Self:
+        """Go on with a run on `board`, which was opened with the sessions of `sessions`; raises as `Run.open`."""
+        begun = Run.open(path)
+        run = cls(begun.path, begun.config, begun.data, board)
+        run._restore(begun.state())
+        run._write_sessions()
+        return run
+
+    @classmethod
+    def sessions(cls, path: str | os.PathLike[str]) -> set[int]:
+        """Sessions in which this run was trained.
+
+        Raises
+        ------
+        RunError
+            If the run was not trained on a board.
+        """
+        file = Path(path) / cls.SESSIONS
+        try:
+            return set(json.loads(file.read_text())["sessions"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise RunError(f"{path}: was not begun on a board: {cls.SESSIONS} is missing or damaged") from None
+
+    def save(self) -> None:
+        """Write ``state.npz``, and which sessions it was trained in."""
+        super().save()
+        self._write_sessions()
+
+    def report(self) -> dict[str, Any]:
+        """The figures of a finished run, and the board that it was trained on; raises as `Run.report`."""
+        identity = self._board.identity
+        return super().report() | {"board": {"clock_hz": identity.clock_hz, "baud": identity.baud}}
+
+    def _write_sessions(self) -> None:
+        sessions = self._board.link.sessions[-SESSIONS_KEPT:]
+        write_whole(self.path / self.SESSIONS, json.dumps({"sessions": sessions}).encode("ascii"))
+
+    def _make_trainer(self) -> "BoardTrainer":  # type: ignore[override]
+        return BoardTrainer(self._board)
+
+    @classmethod
+    def _of(cls, path: Path, config: Config, state: RunState) -> Self:
+        raise RunError(f"{path}: goes on with its board: open it with open_on")
+
+
+class BoardTrainer:
+    """What a run asks of its machine, of a board that may be ahead of what was saved.
+
+    Parameters
+    ----------
+    board : Board
+
+    Attributes
+    ----------
+    samples_trained : int
+        Where the run is.
+    """
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self.samples_trained = 0
+
+    def train(self, features: Features, labels: Any, exponent: int = 0) -> None:
+        """Train samples, but for those that the board trained before the link was lost."""
+        ahead = self._board.samples_trained - self.samples_trained
+        self._board.train(features[ahead:], labels[ahead:], exponent)
+        self.samples_trained += len(labels)
+
+    def infer(self, features: Features, passes: int = 16) -> Votes:
+        """As `Board.infer`."""
+        return self._board.infer(features, passes)
+
+    def weights(self) -> list[Cells]:
+        """As `Board.weights`, of a session of its own if the last one was interrupted."""
+        self._board.reopen()
+        return self._board.weights()
+
+    def generator_states(self) -> list[int]:
+        """As `Board.generator_states`."""
+        return self._board.generator_states()
+
+    def restore(self, weights: list[Cells], generator_states: list[int], samples_trained: int) -> None:
+        """Go on from a saved state, or from the board's own, if it comes after that."""
+        if not (self._board.continued and self._board.samples_trained >= samples_trained):
+            self._board.restore(weights, generator_states, samples_trained)
+        self.samples_trained = samples_trained
