@@ -214,7 +214,10 @@ def test_modules_are_called_like_the_parts_of_the_machine() -> None:
         TOP,
         *(f"{TOP}.presenter{part}" for part in ("", ".bernoulli", ".bernoulli.draws", ".row_events", ".queue")),
         f"{TOP}.presenter.bernoulli.draws.lfsr",
-        *(f"{TOP}.layer1{part}" for part in ("", ".row_list", ".keep_rows", ".keep_rows.lfsr", ".output_error")),
+        *(
+            f"{TOP}.layer1{part}"
+            for part in ("", ".event_counters", ".row_list", ".keep_rows", ".keep_rows.lfsr", ".output_error")
+        ),
         *(f"{TOP}.layer1.crossbar{part}" for part in ("", ".forward_read", ".step")),
         *(f"{TOP}.layer1.neurons{part}" for part in ("", ".fire_codes", ".fire_decision", ".fire_codes.draws")),
         *(f"{TOP}.layer1.neurons.fire_codes.{part}" for part in ("draws.lfsr", "table")),
