@@ -23,6 +23,7 @@ HASHED_WHERE_USED = (
 )
 NO_CARRY = {"carry_base": 0, "carry_pulses": 1, "carry_period": 0, "carry_verify": 0}
 MOST_VERIFYING = 1000
+PULSE_NUMBERS = 1 << 16
 
 
 class Gate(StrEnum):
@@ -154,6 +155,12 @@ class Config:
         _check_range("carry_period", self.carry_period, 1, (1 << 32) - 1)
         if self.carry_verify != 0:
             _check_range("carry_verify", self.carry_verify, self.carry_pulses * self.carry_base, MOST_VERIFYING)
+        steps = max(self.carry_verify, self.carry_pulses * (self.carry_base + 1))
+        if steps * self.pulses_per_step >= PULSE_NUMBERS:
+            raise ConfigError(
+                f"a carry of up to {steps} steps of pulses_per_step = {self.pulses_per_step} must be less than "
+                f"{PULSE_NUMBERS:,} pulses: lower carry_verify or pulses_per_step"
+            )
         if self.weight_max >= 1 << 31:
             raise ConfigError(
                 f"weights of carry_digits = {self.carry_digits} to the base {self.carry_base} reach "

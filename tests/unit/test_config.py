@@ -262,6 +262,7 @@ CARRY = {"weight_bits": 4, "carry_digits": 2, "carry_base": 5, "carry_period": 1
         ({"carry_pulses": 4}, "carry_pulses must be a whole number from 1 to 3, not 4"),
         ({"carry_pulses": 2}, "carry_base must be a whole number from 2 to 3, not 5"),
         ({"carry_verify": 4}, "carry_verify must be a whole number from 5 to 1000, not 4"),
+        ({"carry_verify": 300, "pulses_per_step": 256}, "must be less than 65,536 pulses: lower carry_verify"),
         ({"carry_verify": 1001}, "carry_verify must be a whole number from 5 to 1000, not 1001"),
         (
             {"carry_verify": 5, "reference_bits": 4, "scale": 1, "gate": "xor"},
