@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import Self
 
 from ..model.config import Config
+from ..model.ledger import Count, Total
 
 PROTOCOL = 1
 DEFAULT_BAUD = 1_000_000
@@ -19,6 +20,8 @@ LABEL_BYTES = 2
 CELL_BYTES = 2
 STATE_BYTES = 4
 COUNTER_BYTES = 4
+COUNTERS = (*(total.name.lower() for total in Total), "busy_cycles")
+LAYER_COUNTERS = tuple(count.name.lower() for count in Count)
 MOST_COUNT = 255
 GENERATOR_OPTION = 0x80
 CARRY_OPTION = 0x80
@@ -78,7 +81,7 @@ class Sizes:
     def of(cls, config: Config) -> Self:
         """Of the board of `config`."""
         features, outputs = config.sizes[0], config.sizes[-1]
-        counters = COUNTER_BYTES * (4 + 3 * config.layers)
+        counters = COUNTER_BYTES * (len(COUNTERS) + len(LAYER_COUNTERS) * config.layers)
         longest = ANSWER_BYTES + max(outputs, counters, 112)
         slot = 1 << (longest + longest // 254 + 1).bit_length()
         return cls(

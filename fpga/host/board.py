@@ -19,7 +19,7 @@ from ...model.trainer import (
     check_weights,
     predictions,
 )
-from ..protocol import COUNTER_BYTES
+from ..protocol import COUNTER_BYTES, COUNTERS, LAYER_COUNTERS
 from .link import Link
 from .packets import Request
 from .requests import Requests
@@ -222,12 +222,9 @@ class Board:
     def counters(self) -> dict[str, int | list[int]]:
         """The hardware's counters by name; those of layers as a list."""
         numbers = np.frombuffer(self.link.ask(self._requests.counters()), dtype=f"<u{COUNTER_BYTES}").tolist()
-        counters: dict[str, int | list[int]] = dict(
-            zip(("samples", "errors", "passes", "busy_cycles"), numbers[:4], strict=True)
-        )
-        for index, name in enumerate(("row_events", "row_reads", "row_pulses")):
-            counters[name] = numbers[4 + index :: 3]
-        return counters
+        totals, layers = numbers[: len(COUNTERS)], numbers[len(COUNTERS) :]
+        counters: dict[str, int | list[int]] = dict(zip(COUNTERS, totals, strict=True))
+        return counters | {name: layers[index :: len(LAYER_COUNTERS)] for index, name in enumerate(LAYER_COUNTERS)}
 
     def reset(self) -> None:
         """Reset the machine: generators, counters and the number of the next sample; cells stay."""
