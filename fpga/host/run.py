@@ -11,6 +11,7 @@ from ...model.data import Dataset
 from ...model.errors import RunError
 from ...model.fast import make_trainer
 from ...model.files import write_whole
+from ...model.ledger import Counts
 from ...model.run import Run
 from ...model.run_state import DataRecord, RunState
 from ...model.trainer import Features, Votes
@@ -107,11 +108,14 @@ class BoardTrainer:
     ----------
     samples_trained : int
         Where the run is.
+    counts : Counts
+        None: the board counts for itself (`Board.counters`), from its last reset on.
     """
 
     def __init__(self, board: Board) -> None:
         self._board = board
         self.samples_trained = 0
+        self.counts = Counts.none(board.config.layers)
 
     def train(self, features: Features, labels: Any, exponent: int = 0) -> None:
         """Train samples, but for those that the board trained before the link was lost."""
