@@ -49,7 +49,7 @@ def carries(draw):
         "carry_pulses": pulses,
         "carry_period": draw(st.integers(1, 4)),
         "carry_verify": draw(st.sampled_from([0, base * pulses, base * pulses + 3])) if weight_bits < 9 else 0,
-        "pulses_per_step": draw(st.integers(1, 3)),
+        "pulses_per_step": draw(st.integers(1, 3)) if weight_bits < 16 else 1,
     }
 
 
