@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .carry import join_digits
+from .compile_lock import compile_lock
 from .config import Config
 from .crossbar import Cells
 from .layer import generator_keys
@@ -146,8 +147,9 @@ class KernelTrainer:
     def _compile(self) -> None:
         """Have the loops ready, so that no later call takes longer than the first."""
         nothing = np.zeros((0, self.config.sizes[0]), dtype=np.uint8)
-        self.train(nothing, np.zeros(0, dtype=np.int64))
-        self.infer(nothing)
+        with compile_lock(self._kernels, self.arrays):
+            self.train(nothing, np.zeros(0, dtype=np.int64))
+            self.infer(nothing)
 
     def _training_slots(self) -> list[int]:
         return [slot for (_, _, bank), slot in self._slots.items() if bank is Bank.TRAIN]

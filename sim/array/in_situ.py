@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...model.baseline import FEATURE_SCALE, INITIAL_GAIN, float_weights
+from ...model.compile_lock import compile_lock
 from ...model.config import Config
 from ...model.crossbar import Address, Cells
 from ...model.errors import ConfigError, DataError
@@ -102,7 +103,8 @@ class InSituBackpropagation:
         if isinstance(self._machine, FastAnalogTrainer):
             self._kernels = _kernels()
             self._learner = self._make_learner(self._machine)
-            self._train_compiled(self._machine, *_no_samples(self._config), 0.0)  # no later call has to compile
+            with compile_lock(self._kernels, (*self._machine.arrays, self._learner)):
+                self._train_compiled(self._machine, *_no_samples(self._config), 0.0)  # no later call has to compile
         else:
             self._accumulated = [np.zeros(w.shape, dtype=np.float32) for w in self.weights()]
 
