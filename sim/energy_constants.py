@@ -114,10 +114,10 @@ CONSTANTS = {
         source=HOROWITZ,
     ),
     "adc_J": Constant(
-        value=1.5625e-12,
+        value=1.667e-12,
         unit="J",
         node="32 nm",
-        meaning="8-bit conversion: 2 mW at 1.28 GS/s, 128 columns in 100 ns",
+        meaning="8-bit conversion: 2 mW at 1.2 GS/s",
         source=ISAAC,
     ),
     "dac_cell_J": Constant(
