@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench boards clean
 
 demo: $(INSTALLED)
 	$(VENV)/bin/stochastor demo
@@ -22,6 +22,10 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(VENV)/bin/python tests/benchmarks/digits.py
+
+boards: $(INSTALLED)
+	$(VENV)/bin/python -m pip install --quiet --editable '.[fpga]'
+	$(VENV)/bin/python tests/benchmarks/boards.py
 
 $(INSTALLED): pyproject.toml
 	./setup.sh $(PYTHON) $(VENV)

@@ -40,6 +40,8 @@ class CheckReport:
         Training samples over the link, by the wall clock.
     retries : int
         Times that packets were sent again.
+    counters : bool
+        Whether counters were among them; a board may be built without.
     """
 
     samples: int
@@ -47,6 +49,7 @@ class CheckReport:
     first_difference: str | None
     samples_per_second: float
     retries: int
+    counters: bool
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as --json takes them."""
@@ -86,7 +89,8 @@ def check_board(board: "Board", dataset: Dataset, samples: int) -> CheckReport:
             if not comparison.same(expected, fired, "sample {0}, output {1}", first=start):
                 break
             progress(start + len(chosen))
-    _compare_state(comparison, board, model, traces)
+    counters = board.counters()
+    _compare_state(comparison, board, counters, model, traces)
     test = dataset.test_features[:TEST_SAMPLES]
     votes = model.infer(test, PASSES), board.infer(test, PASSES)
     comparison.same(*votes, "test sample {0}, votes for output {1}")
@@ -96,6 +100,7 @@ def check_board(board: "Board", dataset: Dataset, samples: int) -> CheckReport:
         first_difference=comparison.first,
         samples_per_second=len(traces) / seconds,
         retries=board.link.retries,
+        counters=bool(counters),
     )
 
 
@@ -104,6 +109,7 @@ def print_check(report: CheckReport, config: Config) -> None:
     rows = [
         ("samples", f"{report.samples:,}"),
         ("words compared", f"{report.compared:,}"),
+        ("counters among them", "yes" if report.counters else "no: the board has none"),
         ("training samples per second", f"{report.samples_per_second:,.1f}"),
         ("packets sent again", f"{report.retries:,}"),
         ("differences", f"{int(report.first_difference is not None)}"),
@@ -132,13 +138,18 @@ class _Comparison:
         return not len(different)
 
 
-def _compare_state(comparison: _Comparison, board: "Board", model: Trainer, traces: Sequence[Trace]) -> None:
+def _compare_state(
+    comparison: _Comparison,
+    board: "Board",
+    counters: dict[str, int | list[int]],
+    model: Trainer,
+    traces: Sequence[Trace],
+) -> None:
     for layer, (expected, actual) in enumerate(zip(model.weights(), board.weights(), strict=True), start=1):
         comparison.same(expected, actual, f"layer {layer}, row {{0}}, cell column {{1}}")
     states = np.array(model.generator_states()), np.array(board.generator_states())
     comparison.same(*states, "generator {0}")
-    counters = board.counters()
-    for name, count in _counters(traces).items():
+    for name, count in _counters(traces).items() if counters else ():
         comparison.same(np.atleast_1d(count), np.atleast_1d(counters[name]), f"counter {name}, number {{0}}")
 
 

@@ -10,11 +10,13 @@ import typer
 from ..model.errors import StochastorError
 from .bench import bench
 from .board import board
+from .build import build
 from .console import print_error
 from .cosim import cosim
 from .demo import demo
 from .device import device
 from .infer import infer
+from .program import program
 from .report_run import report
 from .reproduce import reproduce
 from .spice import spice
@@ -22,7 +24,7 @@ from .sweep import sweep
 from .train import train
 from .verilog import verilog
 
-COMMANDS = (demo, train, infer, report, sweep, reproduce, cosim, verilog, spice, bench)
+COMMANDS = (demo, train, infer, report, sweep, reproduce, cosim, verilog, build, spice, bench)
 
 app = typer.Typer(
     name="stochastor",
@@ -32,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(device)
+board.command()(program)
 app.add_typer(board)
 for _command in COMMANDS:
     app.command()(_command)

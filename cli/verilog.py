@@ -58,7 +58,7 @@ def verilog(
         verilator --lint-only -Wall build/tiny/stochastor.vlt build/tiny/stochastor.v
     """
     check_json_path(json)
-    _check_directory(out)
+    check_directory(out)
     design = _design(weights, preset, config, pins=pins)
     files = design.files()
     write_together(out, files)
@@ -94,7 +94,14 @@ def _check_same_machine(run: Run, config: Config) -> None:
             )
 
 
-def _check_directory(path: Path) -> None:
+def check_directory(path: Path) -> None:
+    """Fail early if files could not be written to the directory `path`, as a file is there.
+
+    Raises
+    ------
+    OSError
+        If it is.
+    """
     if path.exists() and not path.is_dir():
         raise NotADirectoryError(None, "is a file; --out takes a directory", str(path))
 

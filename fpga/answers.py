@@ -70,7 +70,10 @@ class AnswerBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.frames = frames = memory.Memory(shape=8, depth=SLOTS * self._slot_bytes, init=[])
+        # A frame is read only once it is complete.
+        m.submodules.frames = frames = memory.Memory(
+            shape=8, depth=SLOTS * self._slot_bytes, init=[], attrs={"no_rw_check": 1}
+        )
         waiting = Signal(SLOTS)
         sending = Signal()
         sent_slot = Signal(range(SLOTS))

@@ -1,7 +1,7 @@
 """Executes requests on the machine, one after the other, and answers them."""
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..hdl.presentation import SampleBeat
@@ -35,6 +35,8 @@ class Executor(wiring.Component):
         The machine.
     identity : Identity
         The board's.
+    counters : bool
+        Whether the machine's counters can be read.
 
     Members
     -------
@@ -43,7 +45,7 @@ class Executor(wiring.Component):
     answer, slot, busy, restart, resend, resend_slot
         The answer buffer's bytes, slot, busy, restart, again, again_slot.
     samples, results, access, values, idle, counters
-        The machine's.
+        The machine's; the last only where it can be read.
     reset_machine : Out(1)
         Reset the machine, at the next edge.
     training, classifying : Out(1)
@@ -57,9 +59,10 @@ class Executor(wiring.Component):
     cycles come on top.
     """
 
-    def __init__(self, config: Config, identity: Identity) -> None:
+    def __init__(self, config: Config, identity: Identity, *, counters: bool = True) -> None:
         self._config = config
         self._identity = identity
+        self._counters = counters
         self._sizes = Sizes.of(config)
         outputs = config.sizes[-1]
         super().__init__(
@@ -85,7 +88,7 @@ class Executor(wiring.Component):
                 "access": Out(stream.Signature(Access(config))),
                 "values": In(stream.Signature(32)),
                 "idle": In(1),
-                "counters": In(Counters(config.layers)),
+                **({"counters": In(Counters(config.layers))} if counters else {}),
                 "reset_machine": Out(1),
                 "training": Out(1),
                 "classifying": Out(1),
@@ -121,8 +124,9 @@ class Executor(wiring.Component):
             self._samples(m, work, feeder, results)
             self._read(m, work)
             self._write(m, work)
-            self._tell(m, work, "IDENTITY", self._identity_bytes(work))
-            self._tell(m, work, "COUNTERS", self._counter_bytes())
+            self._tell_identity(m, work)
+            if self._counters:
+                self._tell_counters(m, work)
             self._finish(m, work)
         return m
 
@@ -130,7 +134,7 @@ class Executor(wiring.Component):
         sideband = feeder.sideband
         infers = work.command == Command.INFER
         m.d.comb += [
-            sideband.number.eq(work.word),
+            sideband.number.eq(work.position),
             sideband.exponent.eq(work.option),
             sideband.carry.eq(work.option[7] & (work.count == 1)),
             sideband.infer.eq(infers),
@@ -156,7 +160,7 @@ class Executor(wiring.Component):
                 m.d.comb += [self.open.eq(1), self.restart.eq(1)]
                 m.d.sync += [
                     work.current.eq(0),
-                    work.previous.eq(self.session),
+                    work.value.eq(self.session),
                     work.unheard.eq(0),
                     work.command.eq(Command.OPEN),
                 ]
@@ -219,8 +223,9 @@ class Executor(wiring.Component):
                 m.next = "WRITE"
             with m.Case(Command.SEEK):
                 m.d.sync += work.position.eq(work.word)
-            with m.Case(Command.COUNTERS):
-                m.next = "COUNTERS"
+            if self._counters:
+                with m.Case(Command.COUNTERS):
+                    m.next = "COUNTERS"
             with m.Case(Command.RESET):
                 m.d.comb += self.reset_machine.eq(1)
                 m.d.sync += work.position.eq(0)
@@ -239,7 +244,8 @@ class Executor(wiring.Component):
             ]
             m.d.sync += work.outstanding.eq(work.outstanding + feeder.taken - results.taken)
             with m.If(feeder.taken):
-                m.d.sync += [work.word.eq(work.word + 1), work.count.eq(work.count - 1)]
+                # Only the first sample of a call reseeds: those behind it are not number 0.
+                m.d.sync += [work.word[0].eq(1), work.count.eq(work.count - 1)]
                 with m.If(work.command == Command.TRAIN):
                     m.d.sync += work.position.eq(work.position + 1)
             with m.If(feeder.idle & ~begins & (work.outstanding == 0)):
@@ -286,43 +292,56 @@ class Executor(wiring.Component):
                 m.next = "WRITE"
 
     def _ask(self, m: Module, work: "_Work") -> None:
-        cell = work.value.as_signed() >> (8 * (STATE_BYTES - CELL_BYTES))
+        # A cell came in the upper bytes of the value; it has no more bits than its own.
+        cell = work.value[8 * (STATE_BYTES - CELL_BYTES) :]
+        value = Cat(Mux(work.generator, work.value[: len(cell)], cell), work.value[len(cell) :])
         m.d.comb += [
             self.access.valid.eq(1),
             self.access.p.generator.eq(work.generator),
             self.access.p.layer.eq(work.option),
             self.access.p.row.eq(work.row),
             self.access.p.column.eq(work.column),
-            self.access.p.value.eq(Mux(work.generator, work.value.as_signed(), cell)),
+            self.access.p.value.eq(value),
         ]
 
     def _next_word(self, m: Module, work: "_Work") -> None:
         """Cells follow each other along a row, generators by their number."""
         columns = Array(self._config.cell_columns(layer + 1) for layer in range(self._config.layers))
-        m.d.sync += [work.step.eq(0), work.count.eq(work.count - 1), work.column.eq(work.column + 1)]
-        with m.If(work.generator | (work.column == columns[work.option[:7]] - 1)):
-            m.d.sync += [work.column.eq(0), work.row.eq(work.row + 1)]
+        row, column = (work.word[low : low + len(self.access.p[name])] for low, name in ((0, "row"), (16, "column")))
+        m.d.sync += [work.step.eq(0), work.count.eq(work.count - 1), column.eq(column + 1)]
+        with m.If(work.generator | (column == columns[work.option[:7]] - 1)):
+            m.d.sync += [column.eq(0), row.eq(row + 1)]
 
-    def _tell(self, m: Module, work: "_Work", state: str, content: list[Value]) -> None:
-        """Answer with `content`, byte by byte."""
-        with m.State(state):
-            m.d.comb += self.answer.valid.eq(1)
-            with m.Switch(work.step):
-                for index, byte in enumerate(content):
-                    with m.Case(index):
-                        m.d.comb += self.answer.p.byte.eq(byte)
+    def _tell_identity(self, m: Module, work: "_Work") -> None:
+        """Answer with what never changes, out of a memory, then with the session before and the position."""
+        fixed = self._identity.to_bytes()
+        m.submodules.identity = identity = memory.Memory(
+            shape=8, depth=len(fixed), init=fixed, attrs={"ram_style": "block"}
+        )
+        read_port = identity.read_port()
+        words = Cat(work.value, work.position)
+        m.d.comb += read_port.addr.eq(work.step)
+        with m.State("IDENTITY"):
+            m.next = "IDENTITY_BYTE"
+        with m.State("IDENTITY_BYTE"):
+            m.d.comb += [self.answer.valid.eq(1), self.answer.p.byte.eq(read_port.data)]
+            with m.If(work.step >= len(fixed)):
+                m.d.comb += self.answer.p.byte.eq(words.word_select((work.step - len(fixed))[:3], 8))
             with m.If(self.answer.ready):
                 m.d.sync += work.step.eq(work.step + 1)
-                with m.If(work.step == len(content) - 1):
+                m.next = "IDENTITY"
+                with m.If(work.step == len(fixed) + len(words) // 8 - 1):
                     m.next = "END"
 
-    def _identity_bytes(self, work: "_Work") -> list[Value]:
-        fixed = [Value.cast(byte) for byte in self._identity.to_bytes()]
-        return fixed + [word[low : low + 8] for word in (work.previous, work.position) for low in range(0, 32, 8)]
-
-    def _counter_bytes(self) -> list[Value]:
+    def _tell_counters(self, m: Module, work: "_Work") -> None:
+        """Answer with the counters, byte by byte."""
         counters = Value.cast(self.counters)
-        return [counters[low : low + 8] for low in range(0, len(counters), 8)]
+        with m.State("COUNTERS"):
+            m.d.comb += [self.answer.valid.eq(1), self.answer.p.byte.eq(counters.word_select(work.step, 8))]
+            with m.If(self.answer.ready):
+                m.d.sync += work.step.eq(work.step + 1)
+                with m.If(work.step == len(counters) // 8 - 1):
+                    m.next = "END"
 
     def _finish(self, m: Module, work: "_Work") -> None:
         with m.State("END"):
@@ -345,12 +364,12 @@ class _Work:
     ----------
     current : 8
         Its sequence number.
-    previous : 32
-        The session before this one.
     unheard : 1
         A request without a session waits for its answer.
     position : 32
         Number of the next training sample.
+    value : 32
+        Word to write; of an OPEN, the session before.
     step : 8
         Byte of the header, the word or the answer.
     outstanding : 8
@@ -359,7 +378,6 @@ class _Work:
 
     def __init__(self, config: Config) -> None:
         self.current = Signal(8)
-        self.previous = Signal(32)
         self.unheard = Signal()
         self.position = Signal(32)
         self.command = Signal(8)

@@ -44,6 +44,8 @@ class LinkedTrainer(wiring.Component):
         The machine.
     identity : Identity
         What OPEN tells of the board.
+    counters : bool
+        Whether there are counters, which a host can read.
     weights : sequence of ndarray of int32, optional
         Power-up cells of layers 1 to L; those of the configuration's initial weights by default.
 
@@ -62,9 +64,12 @@ class LinkedTrainer(wiring.Component):
     See the parts.
     """
 
-    def __init__(self, config: Config, identity: Identity, weights: Sequence[Weights] | None = None) -> None:
+    def __init__(
+        self, config: Config, identity: Identity, weights: Sequence[Weights] | None = None, *, counters: bool = True
+    ) -> None:
         self._config = config
         self._identity = identity
+        self._counters = counters
         self._weights = weights
         super().__init__(
             {
@@ -81,7 +86,7 @@ class LinkedTrainer(wiring.Component):
         trainer = Trainer(self._config, self._weights)
         m.submodules.requests = requests = RequestBuffer(sizes.buffer)
         m.submodules.answers = answers = AnswerBuffer(sizes.slot)
-        m.submodules.executor = executor = Executor(self._config, self._identity)
+        m.submodules.executor = executor = Executor(self._config, self._identity, counters=self._counters)
         m.submodules.trainer = ResetInserter({"sync": executor.reset_machine})(trainer)
         connect(m, flipped(self.received), requests.frames)
         connect(m, requests.bytes, executor.bytes)
@@ -104,12 +109,13 @@ class LinkedTrainer(wiring.Component):
             executor.values.p.eq(trainer.values.p),
             trainer.values.ready.eq(executor.values.ready),
             executor.idle.eq(trainer.idle),
-            executor.counters.eq(trainer.counters),
             self.status.session.eq(requests.session != 0),
             self.status.training.eq(executor.training),
             self.status.classifying.eq(executor.classifying),
             self.status.resent.eq(executor.resend),
         ]
+        if self._counters:
+            m.d.comb += executor.counters.eq(trainer.counters)
         with m.If(requests.damaged | executor.refused):
             m.d.sync += self.status.error.eq(1)
         with m.If(executor.open):

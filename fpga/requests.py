@@ -133,7 +133,8 @@ class RequestBuffer(wiring.Component):
         m = Module()
         m.submodules.decoder = decoder = FrameDecoder()
         m.submodules.checksum = checksum = Checksum()
-        m.submodules.ring = ring = memory.Memory(shape=8, depth=self._size, init=[])
+        # A byte that is read while it is written is read again before it is used.
+        m.submodules.ring = ring = memory.Memory(shape=8, depth=self._size, init=[], attrs={"no_rw_check": 1})
         write_port = ring.write_port()
         read_port = ring.read_port()
         start, end = Signal(range(self._size)), Signal(range(self._size))

@@ -34,6 +34,8 @@ class BoardTop(wiring.Component):
         Bits a second on the serial line, at most a quarter of `clock_hz`.
     weights : sequence of ndarray of int32, optional
         Power-up cells of layers 1 to L; those of the configuration's initial weights by default.
+    counters : bool
+        Whether there are counters, which a host can read.
 
     Members
     -------
@@ -54,10 +56,19 @@ class BoardTop(wiring.Component):
         If the clock cannot make the baud rate within 2 %, or samples or results are too long for the link.
     """
 
-    def __init__(self, config: Config, *, clock_hz: int, baud: int, weights: Sequence[Weights] | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock_hz: int,
+        baud: int,
+        weights: Sequence[Weights] | None = None,
+        counters: bool = True,
+    ) -> None:
         self._config = config
         self._clocks = clocks_per_bit(clock_hz, baud)
         self._weights = weights
+        self._counters = counters
         self._sizes = Sizes.of(config)
         self._identity = Identity.of(config, clock_hz, baud)
         _check_lengths(config, self._sizes)
@@ -67,7 +78,9 @@ class BoardTop(wiring.Component):
         m = Module()
         m.submodules.receiver = receiver = UartReceiver(self._clocks)
         m.submodules.transmitter = transmitter = UartTransmitter(self._clocks)
-        m.submodules.machine = machine = LinkedTrainer(self._config, self._identity, self._weights)
+        m.submodules.machine = machine = LinkedTrainer(
+            self._config, self._identity, self._weights, counters=self._counters
+        )
         connect(m, receiver.bytes, machine.received)
         connect(m, machine.sent, transmitter.bytes)
         m.d.comb += [

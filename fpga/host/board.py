@@ -220,8 +220,10 @@ class Board:
         self.samples_trained = samples_trained
 
     def counters(self) -> dict[str, int | list[int]]:
-        """The hardware's counters by name; those of layers as a list."""
+        """The hardware's counters by name; those of layers as a list. Empty if the board was built without."""
         numbers = np.frombuffer(self.link.ask(self._requests.counters()), dtype=f"<u{COUNTER_BYTES}").tolist()
+        if not numbers:
+            return {}
         totals, layers = numbers[: len(COUNTERS)], numbers[len(COUNTERS) :]
         counters: dict[str, int | list[int]] = dict(zip(COUNTERS, totals, strict=True))
         return counters | {name: layers[index :: len(LAYER_COUNTERS)] for index, name in enumerate(LAYER_COUNTERS)}

@@ -219,8 +219,9 @@ class Link:
         return useful
 
     def _check(self, sent: _Sent, answer: Answer) -> None:
+        expected = {sent.request.answer_bytes, *([0] if sent.request.may_be_empty else [])}
         opens = sent.request.command is Command.OPEN and answer.data
-        if answer.status != Status.OK or not (opens or len(answer.data) == sent.request.answer_bytes):
+        if answer.status != Status.OK or not (opens or len(answer.data) in expected):
             reason = REFUSED.get(answer.status, f"status {answer.status:#x}, {len(answer.data)} bytes")
             raise BoardError(f"the board refuses {sent.request.command.name}: {reason}")
 

@@ -31,6 +31,8 @@ class Request:
     data : bytes
     answer_bytes : int
         Data in the answer.
+    may_be_empty : bool
+        An answer without data will do, too.
     cycles : int
         Clock cycles that the board takes at most.
     """
@@ -41,6 +43,7 @@ class Request:
     count: int = 0
     data: bytes = b""
     answer_bytes: int = 0
+    may_be_empty: bool = False
     cycles: int = 0
 
     def frame(self, session: int, sequence: int) -> bytes:

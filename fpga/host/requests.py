@@ -132,9 +132,12 @@ class Requests:
         return Request(command=Command.SEEK, word=number % (1 << 32), cycles=self._sample_cycles)
 
     def counters(self) -> Request:
-        """Read the counters."""
+        """Read the counters; a board may have none."""
         return Request(
-            command=Command.COUNTERS, answer_bytes=self._sizes.counters, cycles=self._word_cycles(self._sizes.counters)
+            command=Command.COUNTERS,
+            answer_bytes=self._sizes.counters,
+            may_be_empty=True,
+            cycles=self._word_cycles(self._sizes.counters),
         )
 
     def reset(self) -> Request:

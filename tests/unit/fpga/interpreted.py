@@ -8,7 +8,7 @@ from .bench import BYTE_CYCLES, CYCLE_S
 
 BAUD = 10 * round(1 / CYCLE_S) // BYTE_CYCLES
 SLICE_CYCLES = 20
-CYCLE_LIMIT = 8000
+CYCLE_LIMIT = 14_000
 
 
 class InterpretedLine:
@@ -17,8 +17,8 @@ class InterpretedLine:
     name = "interpreted"
     latency_s = 1000 * CYCLE_S
 
-    def __init__(self, config, weights=None):
-        self.machine = LinkedTrainer(config, Identity.of(config, round(1 / CYCLE_S), BAUD), weights)
+    def __init__(self, config, weights=None, *, counters=True):
+        self.machine = LinkedTrainer(config, Identity.of(config, round(1 / CYCLE_S), BAUD), weights, counters=counters)
         self._to_board, self._from_board = bytearray(), bytearray()
         self._cycles = 0
         self._simulator = Simulator(self.machine)

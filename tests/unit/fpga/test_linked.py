@@ -25,19 +25,22 @@ def check_training_and_weights():
     """Train and read; whether all that came over the link is the model's."""
     model = Trainer(CONFIG)
     model.load([matrix[::-1].copy() for matrix in model.weights()])
-    board = Board(InterpretedLine(CONFIG, model.weights()), CONFIG, new_session=lambda: 7)
+    sessions = iter((7, 8))
+    board = Board(InterpretedLine(CONFIG, model.weights()), CONFIG, new_session=lambda: next(sessions))
     for part in (slice(0, 2), slice(2, 3)):
         fired = board.train(FEATURES[part], LABELS[part], 1)
         traces = model.train(FEATURES[part], LABELS[part], 1)
         np.testing.assert_array_equal(fired, [trace.outputs for trace in traces])
     model.load([-matrix[:, ::-1] for matrix in model.weights()])
-    board.load([-matrix[:, ::-1] for matrix in board.weights()])
+    board.restore([-matrix[:, ::-1] for matrix in board.weights()], board.generator_states(), 3)
     for passes in (1, 2):
         np.testing.assert_array_equal(board.infer(FEATURES[:2], passes), model.infer(FEATURES[:2], passes))
     np.testing.assert_array_equal(board.weights()[0], model.weights()[0])
     assert board.generator_states() == model.generator_states()
     assert board.counters()["samples"] == 3
     assert board.link.retries == 0
+    board.open()
+    assert (board.continued, board.samples_trained) == (True, 3)
 
 
 def test_host_and_gates_agree_with_the_model_on_all_that_crosses_the_link():
@@ -61,6 +64,14 @@ def test_a_wrong_request_is_refused_and_changes_nothing():
     assert board.counters()["samples"] == 0
 
 
+def test_a_board_without_counters_answers_all_but_them():
+    model = Trainer(CONFIG)
+    board = Board(InterpretedLine(CONFIG, counters=False), CONFIG)
+    assert board.counters() == {}
+    fired = board.train(FEATURES[:2], LABELS[:2])
+    np.testing.assert_array_equal(fired, [trace.outputs for trace in model.train(FEATURES[:2], LABELS[:2])])
+
+
 # Class, method, the code as it is, the code as it is not.
 MUTATIONS = [
     (requests.RequestBuffer, "_accept", "expected.eq(expected + 1)", "expected.eq(expected)"),
@@ -68,7 +79,11 @@ MUTATIONS = [
     (answers.AnswerBuffer, "_write", "block.eq(place), length.eq(1)", "length.eq(1)"),
     (executor.Executor, "_sideband", "infers & (work.word == 0)", "0"),
     (executor.Executor, "_samples", "work.position + 1", "work.position + 2"),
-    (executor.Executor, "_next_word", "work.row + 1", "work.row"),
+    (executor.Executor, "_samples", "work.word[0].eq(1)", "work.word[0].eq(0)"),
+    (executor.Executor, "_next_word", "row.eq(row + 1)", "row.eq(row)"),
+    (executor.Executor, "_next_word", "column.eq(column + 1)", "column.eq(column)"),
+    (executor.Executor, "_ask", "work.value[: len(cell)], cell)", "cell, cell)"),
+    (executor.Executor, "_tell_identity", "work.value, work.position", "work.position, work.value"),
     (samples.ResultBytes, "elaborate", "result.votes[output][0]", "~result.votes[output][0]"),
 ]
 

@@ -1,0 +1,174 @@
+"""``stochastor build``: a bitstream of a machine for an FPGA board."""
+
+import json as json_format
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..model.config import Config
+from ..model.errors import ConfigError
+from ..model.files import write_together
+from .build_cycles import MeasuredCycles, measure_cycles
+from .build_progress import BuildProgress
+from .console import make_table, notices, output
+from .options import DEFAULT_DATA, ConfigOption, DataOption, JsonOption, PresetOption, load_data, resolve_config
+from .report import check_json_path, write_json
+from .verilog import check_directory
+
+if TYPE_CHECKING:
+    from ..fpga.boards import Board
+    from ..fpga.building import Build
+    from ..fpga.target import Target
+
+BoardOption = Annotated[str, typer.Option("--board", metavar="NAME", help="Board to build for; `list` names them all.")]
+FIGURES = "build.json"
+
+
+def build(
+    board: BoardOption,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Directory for the files.", show_default=False)
+    ] = None,
+    preset: PresetOption = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    samples: Annotated[
+        int, typer.Option("--samples", metavar="N", min=1, help="Training samples that cycles are counted over.")
+    ] = 1000,
+    frequency_mhz: Annotated[
+        float | None,
+        typer.Option(
+            "--frequency-mhz",
+            metavar="MHZ",
+            help="Clock, from the PLL; by default the board's usual one, or what the design meets.",
+            show_default=False,
+        ),
+    ] = None,
+    baud: Annotated[int, typer.Option("--baud", metavar="RATE", min=1, help="Bits a second on the serial line.")] = (
+        1_000_000
+    ),
+    counters: Annotated[
+        bool, typer.Option("--counters/--no-counters", help="Counters of events, a fifth of a small chip.")
+    ] = True,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of place and route.")] = 1,
+    seeds: Annotated[
+        int, typer.Option("--seeds", metavar="K", min=1, help="Seeds to try, from --seed on; the fastest is taken.")
+    ] = 1,
+    jobs: Annotated[int, typer.Option("--jobs", metavar="J", min=1, help="Seeds to try at a time.")] = 1,
+    verilog_only: Annotated[
+        bool, typer.Option("--verilog-only", help="Write Verilog and constraints for the vendor's tools instead.")
+    ] = False,
+    json: JsonOption = None,
+) -> None:
+    """Build a bitstream of a machine with its serial link, by Yosys and nextpnr.
+
+    DIR then holds the bitstream, the Verilog, and build.json: what the chip has spent, the fastest clock that nextpnr
+    found, cycles of a training sample (counted in compiled simulation over --data), samples a second in the core and
+    over the link, and releases of the tools. Nothing is written unless the clock is met; then the exit code is 3, and
+    the slowest path is named. For Vivado boards, --verilog-only writes Verilog, constraints and a Tcl script, which are
+    checked by Yosys but were not tried on hardware.
+
+    Examples:
+
+        stochastor build --board list
+        stochastor build --board icebreaker --config small.toml --out build/icebreaker
+        stochastor build --board ulx3s_85f --preset mnist --data mnist --frequency-mhz 80 --out build/ulx3s
+        stochastor build --board arty_a7_100 --preset digits --verilog-only --out build/arty
+    """
+    from ..fpga import boards
+
+    if board == "list":
+        _print_boards()
+        return
+    from ..fpga.building import build as build_target
+    from ..fpga.target import Target
+
+    chosen = boards.board(board)
+    if out is None:
+        raise ConfigError("--out is missing: give a directory for the files")
+    check_json_path(json)
+    check_directory(out)
+    machine = resolve_config(preset, config)
+    target = Target(board=chosen, config=machine, baud=baud, frequency_MHz=frequency_mhz, counters=counters)
+    if verilog_only:
+        _write_sources(target, out)
+        return
+    if chosen.vivado:
+        raise ConfigError(f"{chosen.title} is built by Vivado: --verilog-only writes what it takes")
+    dataset = load_data(data or DEFAULT_DATA, machine)
+    with BuildProgress() as progress:
+        done = build_target(target, seeds=range(seed, seed + seeds), jobs=jobs, told=progress.tell)
+    figures = _figures(done, target, measure_cycles(machine, dataset, samples))
+    content = (json_format.dumps(figures, indent=2) + "\n").encode("ascii")
+    write_together(out, {**done.files(), FIGURES: content})
+    _print_figures(chosen, machine, figures, out)
+    write_json(json, figures)
+
+
+def _figures(done: "Build", target: "Target", cycles: MeasuredCycles) -> dict[str, Any]:
+    from ..fpga.rates import core_samples_per_second, link_samples_per_second
+
+    clock_MHz = done.sources.clocking.frequency_MHz
+    return {
+        "board": target.board.name,
+        **done.figures(),
+        "cycles_per_sample": round(cycles.per_sample, 1),
+        "cycles_counted": cycles.how,
+        "core_samples_per_second": round(core_samples_per_second(clock_MHz, cycles.per_sample)),
+        "link_samples_per_second": round(
+            link_samples_per_second(target.config, round(clock_MHz * 1e6), target.baud), 1
+        ),
+        "baud": target.baud,
+        "counters": target.counters,
+        "config": target.config.to_dict(),
+        "config_sha256": target.config.digest,
+    }
+
+
+def _write_sources(target: "Target", out: Path) -> None:
+    from ..fpga.building import vendor_sources
+
+    board = target.board
+    if not board.vivado:
+        raise ConfigError(
+            f"--verilog-only is for boards of Vivado; for {board.title} the bitstream comes with its Verilog"
+        )
+    with notices.status("elaborating and checking"):
+        sources, files = vendor_sources(target)
+    write_together(out, files)
+    rows = [(name, f"{len(content):,}") for name, content in files.items()]
+    sizes = "-".join(map(str, target.config.sizes))
+    title = f"{sizes} for {board.title} at {sources.clocking.frequency_MHz:g} MHz, in {out}"
+    output.print(make_table(title, ("file", "bytes"), rows))
+    output.print(
+        f"checked by Yosys, not tried on hardware; build with: cd {out} && vivado -mode batch -source stochastor.tcl"
+    )
+
+
+def _print_boards() -> None:
+    from ..fpga.boards import BOARDS
+
+    rows = [
+        (board.name, board.title, f"{board.luts:,}", f"{board.block_rams}", "Vivado" if board.vivado else "nextpnr")
+        for board in BOARDS.values()
+    ]
+    output.print(make_table("boards", ("name", "chip", "luts", "block RAMs", "tools"), rows))
+
+
+def _print_figures(board: "Board", config: Config, figures: dict[str, Any], out: Path) -> None:
+    sizes = "-".join(map(str, config.sizes))
+    rows = [
+        ("look-up tables", f"{figures['luts']:,} of {board.luts:,}"),
+        ("flip-flops", f"{figures['flip_flops']:,}"),
+        ("block RAMs", f"{figures['block_rams']} of {board.block_rams}"),
+        ("clock", f"{figures['frequency_mhz']:g} MHz"),
+        ("fastest clock", f"{figures['fmax_mhz']:g} MHz"),
+        ("slowest path", figures["slowest_path"]),
+        ("cycles per training sample", f"{figures['cycles_per_sample']:,.1f}"),
+        ("training samples per second, core", f"{figures['core_samples_per_second']:,}"),
+        ("training samples per second, link", f"{figures['link_samples_per_second']:,}"),
+        ("seed", str(figures["seed"])),
+        *((f"{tool}", release) for tool, release in figures["tools"].items()),
+    ]
+    output.print(make_table(f"{sizes} for {board.title}, written to {out}", ("", ""), rows))

@@ -1,0 +1,161 @@
+"""Whether a machine fits a chip, as far as it can be told before synthesis."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from ..hdl.geometry import Geometry
+from ..model.config import Config, Gate
+from ..model.errors import ConfigError
+from ..model.ledger import Count, Total
+from .boards import BOARDS, Board, Family
+from .target import Target
+
+BLOCK_SHAPES = {
+    Family.ICE40: ((256, 16), (512, 8), (1024, 4), (2048, 2)),
+    Family.ECP5: ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
+    Family.SERIES7: ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
+}
+# Width of the parts of a word that a block can write alone, in its shapes that have more than one.
+WRITABLE_BITS = {Family.ICE40: 1, Family.ECP5: 9, Family.SERIES7: 9}
+MASKED_SHAPES = {
+    Family.ICE40: ((256, 16),),
+    Family.ECP5: ((512, 36), (1024, 18), (2048, 9)),
+    Family.SERIES7: ((512, 36), (1024, 18), (2048, 9)),
+}
+# Estimate of look-up tables (tests/benchmarks/boards.py prints it beside what synthesis made).
+BASE_LUTS = 4_600
+LUTS_PER_COUNTER = 45
+LUTS_PER_LANE = 10.0
+LUTS_PER_READ_BIT = 3.2
+LUTS_PER_CELL_BIT = 4.5
+SURE = 1.1  # a machine is refused if the estimate is above the chip by this factor
+FEWER_LANES = (128, 64, 32, 16, 8, 4, 2, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What a machine takes of a chip.
+
+    Attributes
+    ----------
+    block_rams : int
+        Blocks that its weights and code tables take, at the least.
+    luts : int
+        An estimate.
+    """
+
+    block_rams: int
+    luts: int
+
+    @classmethod
+    def of(cls, target: Target) -> "Needs":
+        """What a machine takes in the chip of its board."""
+        config, family = target.config, target.board.family
+        geometries = [Geometry.of(config, layer) for layer in range(1, config.layers + 1)]
+        return cls(
+            block_rams=sum(_layer_blocks(config, family, geometry) for geometry in geometries) + _gate_blocks(config),
+            luts=round(
+                BASE_LUTS
+                + LUTS_PER_COUNTER * (_counters(config) if target.counters else 0)
+                + sum(geometry.lanes * _luts_per_lane(geometry) for geometry in geometries)
+            ),
+        )
+
+    def fit(self, board: Board) -> bool:
+        """Whether the machine may fit the chip of `board`."""
+        return self.block_rams <= board.block_rams and self.luts <= SURE * board.luts
+
+
+def check_fit(target: Target) -> None:
+    """Refuse a machine that cannot fit.
+
+    Raises
+    ------
+    ConfigError
+        Saying what it needs, what there is, and what would fit.
+    """
+    needs, board = Needs.of(target), target.board
+    if needs.fit(board):
+        return
+    sizes = "-".join(map(str, target.config.sizes))
+    wanting = (
+        f"{needs.block_rams} blocks of RAM of {board.block_rams}"
+        if needs.block_rams > board.block_rams
+        else f"about {needs.luts:,} look-up tables of {board.luts:,}"
+    )
+    would = list(_remedies(target))
+    remedy = f"; what would fit: {', or '.join(would)}" if would else "; no board here holds it"
+    raise ConfigError(f"{sizes} does not fit {board.title}: it needs {wanting}{remedy}")
+
+
+def _remedies(target: Target) -> Iterator[str]:
+    config, board = target.config, target.board
+    if _fits(replace(target, counters=False)):
+        yield "--no-counters"
+    widest = max(config.sizes[1:])
+    fewer = (lanes for lanes in FEWER_LANES if lanes < (config.lanes or widest))
+    yield from islice((f"lanes = {lanes}" for lanes in fewer if _fits_as(target, replace(config, lanes=lanes))), 1)
+    narrower = range(config.weight_bits - 1, 3, -1) if config.carry_digits == 1 else ()
+    yield from islice(
+        (f"weight_bits = {bits}" for bits in narrower if _fits_as(target, replace(config, weight_bits=bits))), 1
+    )
+    kin = (other for other in BOARDS.values() if other.vivado == board.vivado and other.luts > board.luts)
+    larger = [other for other in kin if _fits(replace(target, board=other))]
+    if larger:
+        yield f"--board {min(larger, key=lambda other: other.luts).name}"
+
+
+def _fits_as(target: Target, config: Config) -> bool:
+    return _fits(replace(target, config=config))
+
+
+def _fits(target: Target) -> bool:
+    return Needs.of(target).fit(target.board)
+
+
+def _counters(config: Config) -> int:
+    """Counters that can count: those of carries and their restoring are left out where there are none."""
+    idle = 8 if config.carry_digits == 1 else 4 if config.carry_verify == 0 else 0
+    return len(Total) + 1 + config.layers * (len(Count) - idle)
+
+
+def _layer_blocks(config: Config, family: Family, geometry: Geometry) -> int:
+    cells = geometry.lanes * geometry.digits
+    depth = geometry.rows * geometry.folds
+    return blocks(family, depth, cells * geometry.cell_bits, geometry.cell_bits) + geometry.tables * table_blocks(
+        family, config.reference_bits
+    )
+
+
+def _gate_blocks(config: Config) -> int:
+    """Code tables of the hidden layers' gates; a fixed window has none."""
+    if config.gate is Gate.FIXED_WINDOW:
+        return 0
+    hidden = (Geometry.of(config, layer) for layer in range(1, config.layers))
+    return sum(geometry.tables for geometry in hidden)
+
+
+def table_blocks(family: Family, reference_bits: int) -> int:
+    """Blocks of a table of 256 codes."""
+    return min(-(-256 // depth) * -(-reference_bits // width) for depth, width in BLOCK_SHAPES[family])
+
+
+def blocks(family: Family, depth: int, width: int, part: int) -> int:
+    """Blocks of a memory whose words are written in parts, at the least.
+
+    Parameters
+    ----------
+    family : Family
+    depth, width : int
+        Words, and bits of a word.
+    part : int
+        Bits that are written together.
+    """
+    writable = WRITABLE_BITS[family]
+    taken = -(-part // writable) * writable * (width // part)
+    return min(-(-depth // words) * -(-taken // bits) for words, bits in MASKED_SHAPES[family])
+
+
+def _luts_per_lane(geometry: Geometry) -> float:
+    return LUTS_PER_LANE + LUTS_PER_READ_BIT * geometry.read_bits + LUTS_PER_CELL_BIT * geometry.cell_bits

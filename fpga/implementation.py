@@ -1,0 +1,194 @@
+"""From a machine to a bitstream: elaboration, synthesis, place and route, packing."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..hdl.verilog import to_verilog
+from ..model.errors import ConfigError
+from .boards import Board, Family
+from .netlist import free_collisions
+from .pins import BoardPins
+from .pll import Setting, choose_setting
+from .reports import AFTER_SYNTHESIS, REPORT, Routing, Synthesis, read_routing, read_synthesis
+from .target import Target
+from .toolchain import Toolchain, run
+from .top import BoardTop
+
+NAME = "stochastor"
+BITSTREAM = {Family.ICE40: f"{NAME}.bin", Family.ECP5: f"{NAME}.bit"}
+# Where a path has time, ABC is to save area; nextpnr's routes take about the other half of a period.
+LOGIC_SHARE = 0.5
+# nextpnr says what it is at; the words on the left begin such lines.
+STAGES = {
+    "Info: Packing": "packing",
+    "Info: Creating initial": "placing",
+    "Info: Running simulated annealing": "refining the placement",
+    "Info: Routing": "routing",
+    "Info: Running router": "routing",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clocking:
+    """The clock that a machine gets: its frequency, and the PLL's setting if it is not the board's own."""
+
+    frequency_MHz: float
+    setting: Setting | None
+
+    @classmethod
+    def choose(cls, board: Board, platform: Any, wanted_MHz: float) -> "Clocking":
+        """The frequency nearest to `wanted_MHz` and not above it.
+
+        Raises
+        ------
+        ConfigError
+            If the board makes no such frequency.
+        """
+        own_MHz = platform.default_clk_frequency / 1e6
+        if abs(wanted_MHz - own_MHz) < 1e-9 and not board.vivado:
+            return cls(frequency_MHz=own_MHz, setting=None)
+        try:
+            setting = choose_setting(board.family, own_MHz, wanted_MHz)
+        except ConfigError as error:
+            raise ConfigError(f"--frequency-mhz {wanted_MHz:g} on {board.name}: {error}") from None
+        return cls(frequency_MHz=setting.output_MHz, setting=setting)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """A machine for a board, ready for the tools.
+
+    Attributes
+    ----------
+    board : Board
+    clocking : Clocking
+    files : dict of str or bytes
+        Everything that Amaranth's platform writes, by name.
+    """
+
+    board: Board
+    clocking: Clocking
+    files: dict[str, str | bytes]
+
+    def verilog(self) -> str:
+        """The whole design, pins and PLL included."""
+        if self.board.vivado:
+            return _text(self.files[f"{NAME}.v"])
+        return to_verilog(_text(self.files[f"{NAME}.il"]))
+
+    def extract(self, directory: Path) -> None:
+        """Write the files to `directory`."""
+        for name, content in self.files.items():
+            path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def commands(self) -> dict[str, list[str]]:
+        """What Amaranth's platform would run, by the tools' plain names, silent or not."""
+        commands = json.loads(self.files[f"build_{NAME}.json"])["commands"]
+        return {command[0]: [word for word in command[1:] if word not in ("-q", "--quiet")] for command in commands}
+
+
+def elaborate(target: Target, frequency_MHz: float) -> Sources:
+    """Lay a machine out for a board.
+
+    Parameters
+    ----------
+    target : Target
+    frequency_MHz : float
+        Wanted; the board's clock or its PLL makes the nearest one not above it.
+
+    Raises
+    ------
+    ConfigError
+        If the board makes no such frequency.
+    ToolError
+        If amaranth-boards is missing.
+    """
+    board = target.board
+    platform = board.load_platform()
+    clocking = Clocking.choose(board, platform, frequency_MHz)
+    clock_hz = round(clocking.frequency_MHz * 1e6)
+    top = BoardTop(target.config, clock_hz=clock_hz, baud=target.baud, counters=target.counters)
+    options: dict[str, Any] = {}
+    if not board.vivado:
+        options = {
+            "synth_opts": f"-device {board.device}" if board.device else "",
+            "script_after_read": f"scratchpad -set abc9.D {round(LOGIC_SHARE * 1e6 / clocking.frequency_MHz)}",
+            "script_after_synth": AFTER_SYNTHESIS,
+            "nextpnr_opts": f"--report {REPORT} --timing-allow-fail",
+        }
+    plan = platform.prepare(BoardPins(board, top, clocking.setting), NAME, emit_src=False, **options)
+    files = dict(plan.files)
+    if not board.vivado:
+        files[f"{NAME}.il"] = free_collisions(_text(files[f"{NAME}.il"]))
+    return Sources(board=board, clocking=clocking, files=files)
+
+
+def synthesize(sources: Sources, tools: Toolchain, directory: Path, told: Callable[[str], None]) -> Synthesis:
+    """Run Yosys in `directory`.
+
+    Raises
+    ------
+    ToolError
+        If it fails.
+    """
+    told("synthesis")
+    sources.extract(directory)
+    run([tools.paths["yosys"], *sources.commands()["yosys"]], directory, lambda line: None)
+    return read_synthesis(directory)
+
+
+def route(sources: Sources, tools: Toolchain, directory: Path, seed: int, told: Callable[[str], None]) -> Routing:
+    """Run nextpnr with `seed` in `directory`, which `synthesize` has filled; a clock that is too fast is no error.
+
+    Raises
+    ------
+    ToolError
+        If the design does not fit, or cannot be routed.
+    """
+
+    def heard(line: str) -> None:
+        for start, stage in STAGES.items():
+            if line.startswith(start):
+                told(stage)
+
+    tool = f"nextpnr-{sources.board.family}"
+    run([tools.paths[tool], "--seed", str(seed), *sources.commands()[tool]], directory, heard)
+    return read_routing(directory, seed)
+
+
+def pack(sources: Sources, tools: Toolchain, directory: Path) -> bytes:
+    """Make the bitstream of what `route` has left in `directory`.
+
+    Raises
+    ------
+    ToolError
+        If it fails.
+    """
+    tool = "icepack" if sources.board.family is Family.ICE40 else "ecppack"
+    run([tools.paths[tool], *sources.commands()[tool]], directory, lambda line: None)
+    return (directory / BITSTREAM[sources.board.family]).read_bytes()
+
+
+def check_verilog(sources: Sources, tools: Toolchain, directory: Path) -> None:
+    """Let Yosys read the Verilog with the vendor's cells, and look for wires without a driver or with two.
+
+    Raises
+    ------
+    ToolError
+        If it finds a mistake.
+    """
+    (directory / f"{NAME}.v").write_text(sources.verilog(), encoding="ascii")
+    script = (
+        f"read_verilog -lib +/xilinx/cells_sim.v +/xilinx/cells_xtra.v; read_verilog {NAME}.v; "
+        f"hierarchy -check -top {NAME}; proc; check -assert"
+    )
+    run([tools.paths["yosys"], "-q", "-p", script], directory, lambda line: None)
+
+
+def _text(content: str | bytes) -> str:
+    return content if isinstance(content, str) else content.decode()

@@ -1,0 +1,46 @@
+"""A machine on the pins of a board."""
+
+from typing import Any
+
+from amaranth.hdl import ClockDomain, Module
+from amaranth.lib import io
+from amaranth.lib.wiring import Component, Elaboratable
+
+from .boards import Board
+from .clock import PllClock
+from .pll import Setting
+
+
+class BoardPins(Elaboratable):
+    """Wires a top to the UART and the LEDs of a board, and the board's clock to it.
+
+    Parameters
+    ----------
+    board : Board
+    top : Component
+        With members `rx`, `tx` and `leds`; of the latter the board shows as many as it has, from the lowest on.
+    setting : Setting or None
+        Of the PLL; without one, the board's clock is taken as it is.
+    """
+
+    def __init__(self, board: Board, top: Component, setting: Setting | None) -> None:
+        self._board = board
+        self._top = top
+        self._setting = setting
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        if self._setting is not None:
+            m.domains.sync = ClockDomain("sync")
+            m.submodules.clock = PllClock(self._board, self._setting)
+        m.submodules.board = top = self._top
+        uart = platform.request("uart", 0, dir={pin.name: "-" for pin in platform.lookup("uart", 0).ios})
+        m.submodules.rx = rx = io.Buffer("i", uart.rx)
+        m.submodules.tx = tx = io.Buffer("o", uart.tx)
+        m.d.comb += [top.rx.eq(rx.i), tx.o.eq(top.tx)]
+        for index, led in enumerate(top.leds):
+            if ("led", index) not in platform.resources:
+                break
+            m.submodules[f"led{index}"] = buffer = io.Buffer("o", platform.request("led", index, dir="-"))
+            m.d.comb += buffer.o.eq(led)
+        return m

@@ -1,0 +1,34 @@
+"""What is to be built."""
+
+from dataclasses import dataclass
+
+from ..model.config import Config
+from .boards import Board
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A machine, and the board that is to be it.
+
+    Attributes
+    ----------
+    board : Board
+    config : Config
+    baud : int
+        Bits per second of the UART.
+    frequency_MHz : float or None
+        The clock; None for the board's usual one, or what the machine meets if that is less.
+    counters : bool
+        Whether there are counters, which a host can read.
+    """
+
+    board: Board
+    config: Config
+    baud: int
+    frequency_MHz: float | None = None
+    counters: bool = True
+
+    @property
+    def wanted_MHz(self) -> float:
+        """The clock to begin with."""
+        return self.board.frequency_MHz if self.frequency_MHz is None else self.frequency_MHz
