@@ -9,8 +9,8 @@ from ..model.config import Gate
 from ..model.crossbar import Cells
 from .geometry import Geometry
 
-LIST_LATENCY = 2  # from a row event written, or a replay started, to the event offered
-GATE_LATENCY = {Gate.RANDOM_WINDOW: 3, Gate.FIXED_WINDOW: 2, Gate.XOR: 3}  # from gating started to a group decided
+LIST_LATENCY = 3  # from a row event written, or a replay started, to the event offered
+CODE_LATENCY = {Gate.RANDOM_WINDOW: 2, Gate.FIXED_WINDOW: 1, Gate.XOR: 2}  # from gating started to its first request
 
 
 def patterns(rows: NDArray[np.int64], bias_row: int) -> list[NDArray[np.int64]]:

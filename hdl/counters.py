@@ -64,7 +64,7 @@ class EventCounters(wiring.Component):
 
     Latency
     -------
-    An event counts in the next cycle.
+    An event counts two cycles later.
     """
 
     def __init__(self, *, columns: int, signs: int) -> None:
@@ -84,37 +84,44 @@ class EventCounters(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        seen = {
+            name: Signal(member.shape, name=f"seen_{name}")
+            for name, member in self.signature.members.items()
+            if member.flow is In
+        }
+        m.d.sync += [signal.eq(getattr(self, name)) for name, signal in seen.items()]
         positive, negative, nonzero = Signal(self._count), Signal(self._count), Signal(self._count)
         first = Signal()
         m.d.comb += nonzero.eq(positive + negative)
         m.d.sync += [
-            positive.eq(positive + sum(sign == 1 for sign in self.decided)),
-            negative.eq(negative + sum(sign == -1 for sign in self.decided)),
+            positive.eq(positive + sum(sign == 1 for sign in seen["decided"])),
+            negative.eq(negative + sum(sign == -1 for sign in seen["decided"])),
         ]
-        with m.If(self.clear):
+        with m.If(seen["clear"]):
             m.d.sync += [positive.eq(0), negative.eq(0)]
-        with m.If(self.sensed):
+        with m.If(seen["sensed"]):
             m.d.sync += first.eq(0)
-        with m.If(self.backward):
+        with m.If(seen["backward"]):
             m.d.sync += first.eq(1)
+        restored = seen["restored"]
         for count, happened, amount in (
-            (Count.ROW_EVENTS, self.driven, 1),
-            (Count.PASS_ROW_EVENTS, self.passed, 1),
-            (Count.BACKWARD_READS, self.sensed & first, 1),
-            (Count.ROW_READS, self.sensed, 1),
-            (Count.COLUMN_DRIVES, self.sensed & first, nonzero),
-            (Count.CELL_READS, self.sensed, nonzero),
-            (Count.ROW_PULSES, self.pulsed, 1),
-            (Count.RAISED, self.pulsed, positive),
-            (Count.LOWERED, self.pulsed, negative),
-            (Count.UPPER_READS, self.full, 1),
-            (Count.CARRIED_ROWS, self.carried, 1),
-            (Count.CARRIED_UP, self.carried, self.up),
-            (Count.CARRIED_DOWN, self.carried, self.down),
-            (Count.RESTORING_READS, self.restored.read, 1),
-            (Count.RESTORED_ROWS, self.restored.pulsed, 1),
-            (Count.RESTORED_UP, self.restored.pulsed, self.restored.up),
-            (Count.RESTORED_DOWN, self.restored.pulsed, self.restored.down),
+            (Count.ROW_EVENTS, seen["driven"], 1),
+            (Count.PASS_ROW_EVENTS, seen["passed"], 1),
+            (Count.BACKWARD_READS, seen["sensed"] & first, 1),
+            (Count.ROW_READS, seen["sensed"], 1),
+            (Count.COLUMN_DRIVES, seen["sensed"] & first, nonzero),
+            (Count.CELL_READS, seen["sensed"], nonzero),
+            (Count.ROW_PULSES, seen["pulsed"], 1),
+            (Count.RAISED, seen["pulsed"], positive),
+            (Count.LOWERED, seen["pulsed"], negative),
+            (Count.UPPER_READS, seen["full"], 1),
+            (Count.CARRIED_ROWS, seen["carried"], 1),
+            (Count.CARRIED_UP, seen["carried"], seen["up"]),
+            (Count.CARRIED_DOWN, seen["carried"], seen["down"]),
+            (Count.RESTORING_READS, restored.read, 1),
+            (Count.RESTORED_ROWS, restored.pulsed, 1),
+            (Count.RESTORED_UP, restored.pulsed, restored.up),
+            (Count.RESTORED_DOWN, restored.pulsed, restored.down),
         ):
             counter = self.counters[count.name.lower()]
             with m.If(happened):

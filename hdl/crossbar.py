@@ -8,6 +8,8 @@ from .pins import ArrayAddress
 from .pulse import SaturatingStep
 from .read import BackwardRead, CompareRequest, CompareResponse, ForwardRead, Sensed
 
+DUMP_PART = 16  # cells among which the first step of a DUMP chooses
+
 
 class Operation(enum.Enum, shape=3):
     """What a crossbar can be asked to do with a row."""
@@ -133,8 +135,8 @@ class IntegerCrossbar(wiring.Component):
 
     Latency
     -------
-    An operation a cycle; SENSE and PULSE take one for each fold. A word that was written in the cycle before is read a
-    cycle later. Then as in `ForwardRead` and `BackwardRead`.
+    An operation a cycle; SENSE and PULSE take one for each fold. Its word is read in the next cycle, and worked on two
+    cycles later, as in `ForwardRead` and `BackwardRead`; a word on its way to be written is read after that.
     """
 
     def __init__(
@@ -194,7 +196,13 @@ class IntegerCrossbar(wiring.Component):
         m = Module()
         port = self.port
         word = data.ArrayLayout(signed(self._cell_bits), self._lanes * self._digits)
-        m.submodules.weights = weights = memory.Memory(shape=word, depth=self._rows * self._folds, init=self._words())
+        # What is read of a word in the cycle in which it is written is not used: block RAM needs no logic around it.
+        m.submodules.weights = weights = memory.Memory(
+            shape=word,
+            depth=self._rows * self._folds,
+            init=self._words(),
+            attrs={"ram_style": "block", "no_rw_check": 1},
+        )
         read_port = weights.read_port()
         write_port = weights.write_port(granularity=1)
         m.submodules.forward_read = forward_read = ForwardRead(
@@ -209,74 +217,87 @@ class IntegerCrossbar(wiring.Component):
         m.submodules.step = step = SaturatingStep(lanes=self._lanes, weight_bits=self._cell_bits)
 
         # Address: the word that an operation reads.
-        fetched = Signal(port.operation.p.shape())
-        fetched_valid = Signal()
-        fetched_fold = Signal.like(port.operation.p.fold)
-        fetched_last_fold = Signal()
-        driving = port.operation.p.operation == Operation.DRIVE
-        each_fold = (port.operation.p.operation == Operation.SENSE) | (port.operation.p.operation == Operation.PULSE)
-        drive_ends = fetched_valid & (fetched.operation == Operation.DRIVE) & fetched.last
+        stage = data.StructLayout(
+            {
+                "valid": 1,
+                "p": port.operation.p.shape(),
+                "fold": range(max(self._folds, 2)),
+                "last_fold": 1,
+                "address": range(self._rows * self._folds),
+            }
+        )
+        asked, asked_valid = Signal(port.operation.p.shape()), Signal()
+        fetched, worked = Signal(stage), Signal(stage)
+        driving = asked.operation == Operation.DRIVE
+        each_fold = (asked.operation == Operation.SENSE) | (asked.operation == Operation.PULSE)
         address = Signal.like(read_port.addr)
-        fetched_address = Signal.like(read_port.addr)
-        writes = (fetched.operation == Operation.PULSE) | (fetched.operation == Operation.LOAD)
-        reads = port.operation.p.operation != Operation.LOAD
-        stale = fetched_valid & writes & reads & (address == fetched_address)
-        drive_fold = Signal.like(fetched_fold)
-        inner_fold = Signal.like(fetched_fold)
-        fold = Signal.like(fetched_fold)
-        accept = Signal()
-        last_fold = Signal()
+        drive_fold = Signal.like(fetched.fold)
+        inner_fold = Signal.like(fetched.fold)
+        fold = Signal.like(fetched.fold)
+        accept, last_fold, stale, drive_ends = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            fold.eq(Mux(driving, drive_fold, Mux(each_fold, inner_fold, port.operation.p.fold))),
+            fold.eq(Mux(driving, drive_fold, Mux(each_fold, inner_fold, asked.fold))),
             last_fold.eq(~each_fold | (inner_fold == self._folds - 1)),
-            accept.eq(port.operation.valid & ~stale & ~(driving & (forward_read.busy | drive_ends))),
-            port.operation.ready.eq(accept & last_fold),
-            address.eq(Array(index * self._rows for index in range(self._folds))[fold] + port.operation.p.row),
+            stale.eq(
+                Cat(
+                    _is(before, Operation.PULSE, Operation.LOAD) & (before.address == address)
+                    for before in (fetched, worked)
+                ).any()
+                & (asked.operation != Operation.LOAD)
+            ),
+            drive_ends.eq(Cat(_is(before, Operation.DRIVE) & before.p.last for before in (fetched, worked)).any()),
+            accept.eq(asked_valid & ~stale & ~(driving & (forward_read.busy | drive_ends))),
+            port.operation.ready.eq(~asked_valid | (accept & last_fold)),
+            address.eq(Array(index * self._rows for index in range(self._folds))[fold] + asked.row),
             read_port.addr.eq(address),
-            read_port.en.eq(accept),
+            read_port.en.eq(asked_valid),
         ]
-        m.d.sync += fetched_valid.eq(accept)
+        with m.If(port.operation.ready):
+            m.d.sync += [asked.eq(port.operation.p), asked_valid.eq(port.operation.valid)]
+        m.d.sync += [
+            fetched.valid.eq(accept),
+            fetched.p.eq(asked),
+            fetched.fold.eq(fold),
+            fetched.last_fold.eq(last_fold),
+            fetched.address.eq(address),
+            worked.eq(fetched),
+        ]
         with m.If(accept):
-            m.d.sync += [
-                fetched.eq(port.operation.p),
-                fetched_address.eq(address),
-                fetched_fold.eq(fold),
-                fetched_last_fold.eq(last_fold),
-            ]
             with m.If(each_fold):
                 m.d.sync += inner_fold.eq(Mux(last_fold, 0, inner_fold + 1))
-            with m.If(driving & port.operation.p.last):
+            with m.If(driving & asked.last):
                 m.d.sync += drive_fold.eq(Mux(drive_fold == self._folds - 1, 0, drive_fold + 1))
 
         # Data: what happens to the word.
+        cells = Signal(word)
+        m.d.sync += cells.eq(read_port.data)
         signs = Signal(data.ArrayLayout(signed(2), self._lanes))
         m.d.comb += [
-            signs.eq(port.signs.as_value().word_select(fetched_fold, 2 * self._lanes)),
-            forward_read.valid.eq(fetched_valid & (fetched.operation == Operation.DRIVE)),
-            forward_read.last.eq(fetched.last),
+            signs.eq(port.signs.as_value().word_select(worked.fold, 2 * self._lanes)),
+            forward_read.valid.eq(_is(worked, Operation.DRIVE)),
+            forward_read.last.eq(worked.p.last),
             forward_read.clear.eq(port.clear),
             step.signs.eq(signs),
-            write_port.addr.eq(fetched_address),
-            port.dumped.valid.eq(fetched_valid & (fetched.operation == Operation.DUMP)),
-            port.dumped.value.eq(Array(read_port.data)[fetched.cell]),
+            write_port.addr.eq(worked.address),
         ]
-        weights_read = self._weights_of(m, read_port.data)
-        moved = self._select_digit(m, fetched, read_port.data, weights_read, forward_read, step)
+        dumping = self._dump(m, worked, cells)
+        weights_read = self._weights_of(m, cells)
+        moved = self._select_digit(m, worked.p, cells, weights_read, forward_read, step)
         connect(m, flipped(port.request), forward_read.request)
         connect(m, forward_read.response, flipped(port.response))
-        with m.If(fetched_valid & (fetched.operation == Operation.PULSE)):
+        with m.If(_is(worked, Operation.PULSE)):
             m.d.comb += [
                 write_port.data.eq(Cat(step.stepped[lane] for lane in range(self._lanes) for _ in range(self._digits))),
                 write_port.en.eq(moved),
                 port.written.valid.eq(1),
-                port.written.row.eq(fetched.row),
-                port.written.fold.eq(fetched_fold),
+                port.written.row.eq(worked.p.row),
+                port.written.fold.eq(worked.fold),
                 port.written.cells.eq(step.stepped),
             ]
-        with m.Elif(fetched_valid & (fetched.operation == Operation.LOAD)):
+        with m.Elif(_is(worked, Operation.LOAD)):
             m.d.comb += [
-                write_port.data.eq(Cat(fetched.value for _ in range(self._lanes * self._digits))),
-                write_port.en.eq(1 << fetched.cell),
+                write_port.data.eq(Cat(worked.p.value for _ in range(self._lanes * self._digits))),
+                write_port.en.eq(1 << worked.p.cell),
             ]
 
         busy = forward_read.busy
@@ -287,14 +308,34 @@ class IntegerCrossbar(wiring.Component):
             m.d.comb += [
                 backward_read.word.eq(weights_read),
                 backward_read.signs.eq(signs),
-                backward_read.valid.eq(fetched_valid & (fetched.operation == Operation.SENSE)),
-                backward_read.row.eq(fetched.row),
-                backward_read.last.eq(fetched_last_fold),
+                backward_read.valid.eq(_is(worked, Operation.SENSE)),
+                backward_read.row.eq(worked.p.row),
+                backward_read.last.eq(worked.last_fold),
                 port.sensed.eq(backward_read.sensed),
             ]
             busy = busy | backward_read.busy
-        m.d.comb += port.idle.eq(~fetched_valid & ~busy)
+        m.d.comb += port.idle.eq(
+            ~Cat(asked_valid, fetched.valid, worked.valid, dumping, port.dumped.valid).any() & ~busy
+        )
         return m
+
+    def _dump(self, m: Module, worked: data.View, cells: data.View) -> Signal:
+        """Choose a cell in two steps, for there are many; returns whether the first one is done."""
+        dumping = Signal()
+        place = Signal.like(worked.p.cell)
+        parts = [
+            [cells[cell] for cell in range(start, min(start + DUMP_PART, self._lanes * self._digits))]
+            for start in range(0, self._lanes * self._digits, DUMP_PART)
+        ]
+        chosen = Signal(data.ArrayLayout(signed(self._cell_bits), len(parts)))
+        m.d.sync += [
+            dumping.eq(_is(worked, Operation.DUMP)),
+            place.eq(worked.p.cell),
+            *(chosen[index].eq(Array(part)[worked.p.cell % DUMP_PART]) for index, part in enumerate(parts)),
+            self.port.dumped.valid.eq(dumping),
+            self.port.dumped.value.eq(Array(chosen)[place // DUMP_PART]),
+        ]
+        return dumping
 
     def _weights_of(self, m: Module, cells: data.View) -> data.View:
         """The weights that the cells of a word make."""
@@ -309,7 +350,7 @@ class IntegerCrossbar(wiring.Component):
     def _select_digit(
         self,
         m: Module,
-        fetched: data.View,
+        worked: data.View,
         cells: data.View,
         weights: data.View,
         forward_read: ForwardRead,
@@ -323,10 +364,10 @@ class IntegerCrossbar(wiring.Component):
         for lane in range(self._lanes):
             digits = [cells[lane * self._digits + digit] for digit in range(self._digits)]
             m.d.comb += [
-                step.word[lane].eq(Array(digits)[fetched.digit]),
-                forward_read.word[lane].eq(Mux(fetched.alone, step.word[lane], weights[lane])),
+                step.word[lane].eq(Array(digits)[worked.digit]),
+                forward_read.word[lane].eq(Mux(worked.alone, step.word[lane], weights[lane])),
             ]
-            enables += [step.moves[lane] & (fetched.digit == digit) for digit in range(self._digits)]
+            enables += [step.moves[lane] & (worked.digit == digit) for digit in range(self._digits)]
         return Cat(enables)
 
     def _words(self) -> list[list[int]]:
@@ -335,3 +376,8 @@ class IntegerCrossbar(wiring.Component):
         padding = [0] * (self._folds * lanes - self._columns * self._digits)
         starts = range(0, self._folds * lanes, lanes)
         return [[*row, *padding][start : start + lanes] for start in starts for row in self._weights]
+
+
+def _is(stage: data.View, *operations: int) -> Value:
+    """Whether one of `operations` is at a stage."""
+    return stage.valid & Cat(stage.p.operation == operation for operation in operations).any()

@@ -57,7 +57,7 @@ def most_cycles(config: Config) -> int:
 def draw_cycles(config: Config, rows: NDArray[np.int64]) -> int:
     """Cycles in which the input of a sample is drawn, ahead of the layers.
 
-    A beat takes max(1, row events), the last one its row events and two; each pattern takes as long.
+    A beat takes max(1, row events), the last one its row events and two; each further pattern one more than that.
 
     Parameters
     ----------
@@ -65,7 +65,8 @@ def draw_cycles(config: Config, rows: NDArray[np.int64]) -> int:
     rows : ndarray of int64
         Row events of layer 1, each pattern ended by the bias row.
     """
-    return sum(_pattern_cycles(config, pattern) for pattern in patterns(rows, config.sizes[0]))
+    cycles = [_pattern_cycles(config, pattern) for pattern in patterns(rows, config.sizes[0])]
+    return sum(cycles) + len(cycles) - 1
 
 
 def carry_cycles(config: Config, cells: Sequence[Cells]) -> int:

@@ -120,7 +120,7 @@ class EventList(wiring.Component):
 
     Latency
     -------
-    Two cycles from write or replay to the first event, then an event a cycle.
+    Three cycles from write or replay to the first event, then an event a cycle.
     """
 
     def __init__(self, rows: int, banks: int = 1, patterns: int = 1) -> None:
@@ -145,7 +145,9 @@ class EventList(wiring.Component):
         m = Module()
         most_events = self._rows * self._patterns
         size = 1 << (most_events - 1).bit_length()
-        m.submodules.rows = rows = memory.Memory(shape=range(self._rows), depth=size * self._banks, init=[])
+        m.submodules.rows = rows = memory.Memory(
+            shape=range(self._rows), depth=size * self._banks, init=[], attrs={"no_rw_check": 1}
+        )
         write_port = rows.write_port()
         read_port = rows.read_port()
 
@@ -177,32 +179,36 @@ class EventList(wiring.Component):
 
         position = Signal.like(counts[0])
         replaying = Signal()
-        advance = Signal()
+        fetched = Signal()
+        fetched_last = Signal()
+        take_fetched = Signal()
+        fetch = Signal()
         m.d.comb += [
-            self.events.p.eq(read_port.data),
-            advance.eq(~self.events.valid | self.events.ready),
+            take_fetched.eq(~self.events.valid | self.events.ready),
+            fetch.eq(~fetched | take_fetched),
             read_port.addr.eq(self.read_bank * size + position),
-            read_port.en.eq(advance),
+            read_port.en.eq(fetch),
             self.complete.eq(complete[self.read_bank]),
-            self.last.eq(self.complete & (position == counts[self.read_bank])),
         ]
-        with m.If(advance):
-            fetched = Signal()
-            m.d.comb += fetched.eq(replaying & (position < counts[self.read_bank]))
-            m.d.sync += self.events.valid.eq(fetched)
-            with m.If(fetched):
+        with m.If(take_fetched):
+            m.d.sync += [self.events.valid.eq(fetched), self.events.p.eq(read_port.data), self.last.eq(fetched_last)]
+        with m.If(fetch):
+            left = counts[self.read_bank] - position
+            m.d.sync += [
+                fetched.eq(replaying & (left != 0)),
+                fetched_last.eq(self.complete & (left == 1)),
+            ]
+            with m.If(replaying & (left != 0)):
                 m.d.sync += position.eq(position + 1)
-        with m.If(self.last):
-            m.d.sync += replaying.eq(0)
         with m.If(self.replay):
-            m.d.sync += [replaying.eq(1), position.eq(0), self.events.valid.eq(0)]
+            m.d.sync += [replaying.eq(1), position.eq(0), fetched.eq(0), self.events.valid.eq(0)]
             if self._patterns > 1:
                 with m.If(self.last_pattern):
                     m.d.sync += position.eq(starts[self.read_bank])
 
         with m.If(self.release & self.complete):
             m.d.sync += [complete[self.read_bank].eq(0), counts[self.read_bank].eq(0)]
-            m.d.sync += [replaying.eq(0), self.events.valid.eq(0)]
+            m.d.sync += [replaying.eq(0), fetched.eq(0), self.events.valid.eq(0)]
             if self._banks > 1:
                 m.d.sync += self.read_bank.eq(~self.read_bank)
         return m

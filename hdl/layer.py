@@ -188,11 +188,8 @@ class Layer(wiring.Component):
             row_list.release.eq(self.release),
             neurons.fire.eq(self.start),
             keep_rows.exponent.eq(self.exponent),
-            self.any_sign.eq(signs.any()),
             self.trace.signs.eq(signs),
         ]
-        with m.If(self.start):
-            m.d.sync += signs.eq(0)
         carry = self._share_crossbar(m, crossbar.port, neurons, signs)
         if isinstance(crossbar, PinnedCrossbar):
             connect(m, crossbar.pins, flipped(self.array))
@@ -201,6 +198,8 @@ class Layer(wiring.Component):
             self._decide_error(m, neurons, signs, fire_ends, counters)
         else:
             self._pass_events(m, neurons, signs, fire_ends, gating, counters)
+        with m.If(self.start):
+            m.d.sync += [signs.eq(0), self.any_sign.eq(0)]
         self._work(m, crossbar, row_list, keep_rows, fire_ends, gating, carry)
         self._answer(m, crossbar, neurons, keep_rows)
         self._observe(m, crossbar, neurons, carry)
@@ -305,6 +304,7 @@ class Layer(wiring.Component):
         ]
         with m.If(neurons.fired.valid):
             m.d.sync += signs.word_select(neurons.fired.p.group, 2 * geometry.tables).eq(output_error.signs)
+            m.d.sync += self.any_sign.eq(self.any_sign | output_error.signs.as_value().any())
             m.d.comb += counters.decided.eq(output_error.signs)
 
     def _pass_events(
@@ -338,6 +338,7 @@ class Layer(wiring.Component):
             m.d.sync += gating.eq(0)
         with m.If(self.decided.valid):
             m.d.sync += signs.word_select(self.decided.row, 2).eq(self.decided.sign)
+            m.d.sync += self.any_sign.eq(self.any_sign | self.decided.sign.any())
             m.d.comb += counters.decided[0].eq(self.decided.sign)
 
     def _work(
@@ -450,12 +451,13 @@ class Layer(wiring.Component):
     def _serve_weights(self, m: Module, crossbar: Crossbar) -> None:
         access, operation = self.access, crossbar.port.operation
         cells = self._geometry.lanes * self._geometry.digits
+        folded = self._geometry.folds > 1
         m.d.comb += [
             operation.valid.eq(access.valid & ~access.p.generator),
             operation.p.operation.eq(Mux(access.p.write, Operation.LOAD, Operation.DUMP)),
             operation.p.row.eq(access.p.row),
-            operation.p.fold.eq(access.p.column // cells),
-            operation.p.cell.eq(access.p.column % cells),
+            operation.p.fold.eq(access.p.column // cells if folded else 0),
+            operation.p.cell.eq(access.p.column % cells if folded else access.p.column),
             operation.p.value.eq(access.p.value),
             access.ready.eq(access.p.generator | operation.ready),
         ]

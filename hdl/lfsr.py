@@ -1,6 +1,6 @@
 """The LFSR that leaps: the twin of ``model/lfsr.py``."""
 
-from amaranth.hdl import Array, Module, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -38,6 +38,8 @@ class GeneratorPort(wiring.Signature):
 class Lfsr(wiring.Component):
     """A Galois LFSR that advances by whole words of 32 shifts.
 
+    The first word offered is kept beside the state, so that no parities lie between it and whoever compares it.
+
     Parameters
     ----------
     seeds : tuple of int
@@ -74,31 +76,57 @@ class Lfsr(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         states = [Signal(WORD_BITS, init=seed, name=f"state{bank}") for bank, seed in enumerate(self._seeds)]
-        state = Signal(WORD_BITS)
+        nexts = [Signal(WORD_BITS, init=_after(seed), name=f"next{bank}") for bank, seed in enumerate(self._seeds)]
+        several = len(states) > 1
+        state, last, beyond = Signal(WORD_BITS), Signal(WORD_BITS), Signal(WORD_BITS)
         m.d.comb += [
-            state.eq(Array(states)[self.port.bank] if len(states) > 1 else states[0]),
+            state.eq(Array(states)[self.port.bank] if several else states[0]),
             self.port.state.eq(state),
+            self.words[0].eq(Array(nexts)[self.port.bank] if several else nexts[0]),
+            *(self.words[index].eq(_leap(m, self.words[index - 1])) for index in range(1, self._count)),
+            last.eq(Mux(self.port.load, self.port.load_state, self.words[self._count - 1])),
+            beyond.eq(_leap(m, last)),
         ]
-        for count in range(self._count):
-            for bit, taps in enumerate(_leap(WORD_BITS * (count + 1))):
-                m.d.comb += self.words[count][bit].eq((state & taps).xor())
-        following = Signal(WORD_BITS)
-        m.d.comb += following.eq(Array([state, *self.words])[self.step])
-        for bank, (register, seed) in enumerate(zip(states, self._seeds, strict=True)):
-            with m.If(self.port.bank == bank if len(states) > 1 else 1):
+        ahead = [state, *self.words, beyond]
+        for bank, seed in enumerate(self._seeds):
+            with m.If(self.port.bank == bank if several else 1):
                 with m.If(self.port.load):
-                    m.d.sync += register.eq(self.port.load_state)
+                    m.d.sync += [states[bank].eq(self.port.load_state), nexts[bank].eq(beyond)]
                 with m.Elif(self.port.reseed):
-                    m.d.sync += register.eq(seed)
-                with m.Else():
-                    m.d.sync += register.eq(following)
+                    m.d.sync += [states[bank].eq(seed), nexts[bank].eq(_after(seed))]
+                with m.Elif(self.step != 0):
+                    m.d.sync += [
+                        states[bank].eq(Array(ahead[:-1])[self.step]),
+                        nexts[bank].eq(Array(ahead[1:])[self.step]),
+                    ]
         return m
 
 
-def _leap(shifts: int) -> list[int]:
-    """For each bit after `shifts`, the mask of the state bits that it is the parity of."""
-    bits = [1 << position for position in range(WORD_BITS)]
-    for _ in range(shifts):
-        out, bits = bits[0], [*bits[1:], 0]
-        bits = [taps ^ (out if MASK >> position & 1 else 0) for position, taps in enumerate(bits)]
-    return bits
+def _after(state: int) -> int:
+    """The state after a word of shifts."""
+    for _ in range(WORD_BITS):
+        state = state >> 1 ^ (MASK if state & 1 else 0)
+    return state
+
+
+def _leap(m: Module, state: Value) -> Value:
+    """The state after as many shifts as it has bits, by the bits that leave it meanwhile: half the area of 32 parities.
+
+    A bit that leaves goes to all taps, so that later ones meet it: out[i] = fresh[i] + out[i-1] + out[i-2] modulo 2 for
+    the taps 0 and 1, fresh[i] = state[i] + out[i-1-tap] for the higher ones. As 1 + x + x^2 divides 1 + x^3, that is
+    out[i] = out[i-3] + fresh[i] + fresh[i-1], a sum over every third; every sixth shares a pair of them.
+    """
+    taps = [bit for bit in range(WORD_BITS) if MASK >> bit & 1]
+    fresh: list[Value] = []
+    pairs: list[Signal] = []
+    out: list[Signal] = []
+    for index in range(WORD_BITS):
+        fresh.append(Cat(state[index], *(out[index - 1 - tap] for tap in taps if 1 < tap < index)).xor())
+        pair, left = Signal(name=f"pair{index}"), Signal(name=f"out{index}")
+        pairs.append(pair)
+        out.append(left)
+        m.d.comb += [
+            pair.eq(Cat(fresh[max(index - back, 0) : index - back + 2] for back in (1, 4) if back <= index + 1).xor()),
+            left.eq(Cat(pairs[index::-6]).xor()),
+        ]
+    return Cat(Cat(out[WORD_BITS - 1 - tap + bit] for tap in taps if tap >= bit).xor() for bit in range(WORD_BITS))

@@ -6,7 +6,7 @@ from ..model.config import Config, Gate
 from ..model.crossbar import Cells
 from ..model.lfsr import LINES_PER_WORD
 from ..model.trace import LayerTrace, Trace
-from .activity import GATE_LATENCY, LIST_LATENCY, carries, group_sums, patterns
+from .activity import CODE_LATENCY, LIST_LATENCY, carries, group_sums, patterns
 from .geometry import Geometry
 
 HOLD_LATENCY = 3  # from the last row of a pattern latched to the next one, or to the first comparison; and settling
@@ -107,7 +107,7 @@ def _gate_events(config: Config, geometry: Geometry, layer: LayerTrace, start: i
     """Cycles in which the open gates of a layer, and the bias row after them, are written to its list."""
     opened = group_sums(geometry, layer.gates)
     taking = [max(1, lines) for lines in opened]
-    begin = start + GATE_LATENCY[config.gate]
+    begin = start + CODE_LATENCY[config.gate] + 1
     if config.gate is Gate.XOR:
         taken = _answers(begin, config.compare_cycles, [0] * geometry.groups + taking)[geometry.groups :]
     else:

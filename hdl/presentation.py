@@ -99,8 +99,9 @@ class Presenter(wiring.Component):
 
     Latency
     -------
-    A beat takes max(1, active features) cycles, the last one two more than its active features, its bias row included;
-    every further pattern and pass takes as long. A reseed of an idle presenter takes one cycle.
+    Three cycles from a beat to its first event. A beat takes max(1, active features) cycles, the last one two more than
+    its active features, its bias row included; every further pattern and pass takes one cycle more than that. A reseed
+    of an idle presenter takes one cycle.
     """
 
     def __init__(
@@ -124,19 +125,25 @@ class Presenter(wiring.Component):
         m = Module()
         m.submodules.bernoulli = bernoulli = Bernoulli(self._inputs, self._per_beat, self._seeds)
         m.submodules.row_events = row_events = RowEvents(self._inputs, self._per_beat)
-        connect(m, bernoulli.groups, row_events.groups)
+        drawn, groups = bernoulli.groups, row_events.groups
+        m.d.comb += drawn.ready.eq(~groups.valid | groups.ready)
+        with m.If(drawn.ready):
+            m.d.sync += [groups.valid.eq(drawn.valid), groups.p.eq(drawn.p)]
         connect(m, row_events.events, flipped(self.events))
         m.d.comb += [
             bernoulli.port.load.eq(self.port.load),
             bernoulli.port.load_state.eq(self.port.load_state),
             self.port.state.eq(bernoulli.port.state),
         ]
-        presentation = Signal(self._presentation)
+        coming, presentation = Signal(self._presentation), Signal(self._presentation)
+        with m.If(groups.valid & groups.ready & (groups.p.group == 0)):
+            m.d.sync += presentation.eq(coming)
         pattern_ends = Signal()
         m.d.comb += pattern_ends.eq(self.events.valid & self.events.ready & (self.events.p == self._inputs))
         last_pattern = self._count_patterns(m, pattern_ends)
         self._announce(m, presentation, pattern_ends & last_pattern)
-        self._draw(m, bernoulli, presentation, pattern_ends, last_pattern)
+        # With a group on its way, what ends is the pattern of the sample before.
+        self._draw(m, bernoulli, coming, pattern_ends & ~groups.valid, last_pattern)
         return m
 
     def _count_patterns(self, m: Module, pattern_ends: Signal) -> Value:
@@ -160,11 +167,11 @@ class Presenter(wiring.Component):
             queue.r_en.eq(self.presentations.ready),
         ]
 
-    def _draw(
-        self, m: Module, bernoulli: Bernoulli, presentation: Signal, pattern_ends: Signal, last_pattern: Value
-    ) -> None:
+    def _draw(self, m: Module, bernoulli: Bernoulli, coming: Signal, pattern_ends: Value, last_pattern: Value) -> None:
         beats = -(-self._inputs // self._per_beat)
-        m.submodules.sample = sample = memory.Memory(shape=data.ArrayLayout(8, self._per_beat), depth=beats, init=[])
+        m.submodules.sample = sample = memory.Memory(
+            shape=data.ArrayLayout(8, self._per_beat), depth=beats, init=[], attrs={"no_rw_check": 1}
+        )
         write_port = sample.write_port()
         read_port = sample.read_port()
         beat = Signal(range(max(beats, 2)))
@@ -184,7 +191,7 @@ class Presenter(wiring.Component):
         sideband = self.samples.p.sideband
         more_passes = Signal(8)
         several = self._patterns > 1
-        bank = presentation.infer if several else 1
+        bank = coming.infer if several else 1
         reseeded = Signal()
         wants_reseed = sideband.infer & sideband.reseed & (beat == 0) & ~reseeded
         m.d.comb += more_passes.eq(Mux(sideband.infer & (sideband.passes != 0), sideband.passes - 1, 0))
@@ -204,9 +211,9 @@ class Presenter(wiring.Component):
                     m.d.sync += reseeded.eq(0)
                     with m.If(beat == 0):
                         m.d.sync += [
-                            *(presentation[name].eq(sideband[name]) for name in self._presentation.taken),
-                            presentation.first.eq(1),
-                            presentation.last.eq(more_passes == 0),
+                            *(coming[name].eq(sideband[name]) for name in self._presentation.taken),
+                            coming.first.eq(1),
+                            coming.last.eq(more_passes == 0),
                             passes_left.eq(more_passes),
                         ]
                     with m.If((next_beat == 0) & (several | (Mux(beat == 0, more_passes, passes_left) != 0))):
@@ -216,8 +223,8 @@ class Presenter(wiring.Component):
                 with m.If(pattern_ends):
                     with m.If(last_pattern):
                         m.d.sync += [
-                            presentation.first.eq(0),
-                            presentation.last.eq(passes_left == 1),
+                            coming.first.eq(0),
+                            coming.last.eq(passes_left == 1),
                             passes_left.eq(passes_left - 1),
                         ]
                     m.next = "REDRAW"

@@ -55,7 +55,7 @@ class ForwardRead(wiring.Component):
     Latency
     -------
     A word a cycle. The first group of a fold is accepted two cycles after its last word, each further one a cycle
-    later. Response one cycle after request.
+    later. Response two cycles after request.
     """
 
     def __init__(
@@ -89,50 +89,58 @@ class ForwardRead(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         group_sums = data.ArrayLayout(self._read, self._tables)
-        m.submodules.held = held = memory.Memory(shape=group_sums, depth=self._groups, init=[])
+        m.submodules.held = held = memory.Memory(
+            shape=group_sums, depth=self._groups, init=[], attrs={"no_rw_check": 1}
+        )
         write_port = held.write_port()
         read_port = held.read_port()
 
-        sums = Signal(data.ArrayLayout(self._read, self._groups_per_fold * self._tables))
-        first = Signal(init=1)
-        with m.If(self.valid):
-            m.d.sync += [sums[lane].eq(Mux(first, 0, sums[lane]) + self.word[lane]) for lane in range(self._lanes)]
-            m.d.sync += first.eq(self.last)
-
+        lines = self._groups_per_fold * self._tables
+        sums = Signal(data.ArrayLayout(self._read, lines))
         held_groups = Signal(range(self._groups + 1))
         group_in_fold = Signal(range(max(self._groups_per_fold, 2)))
         fold_ends = Signal()
         m.d.comb += [
             write_port.addr.eq(held_groups),
-            write_port.data.eq(sums.as_value().word_select(group_in_fold, group_sums.size)),
+            write_port.data.eq(sums.as_value()[: group_sums.size]),
             write_port.en.eq(self.busy),
             fold_ends.eq((group_in_fold == self._groups_per_fold - 1) | (held_groups == self._groups - 1)),
         ]
         with m.If(self.valid & self.last):
             m.d.sync += self.busy.eq(1)
         with m.If(self.busy):
+            # The lowest group is moved, and the others step down: less logic than to choose among all of them.
+            m.d.sync += sums.eq(sums.as_value() >> group_sums.size)
             m.d.sync += [held_groups.eq(held_groups + 1), group_in_fold.eq(Mux(fold_ends, 0, group_in_fold + 1))]
             with m.If(fold_ends):
-                m.d.sync += self.busy.eq(0)
+                m.d.sync += [sums.eq(0), self.busy.eq(0)]
+        with m.Elif(self.valid):
+            m.d.sync += [sums[lane].eq(sums[lane] + self.word[lane]) for lane in range(self._lanes)]
         with m.If(self.clear):
             m.d.sync += held_groups.eq(0)
 
-        advance = Signal()
         compared = Signal.like(self.request.p)
+        compared_valid = Signal()
+        response, take_compared, compare = self.response, Signal(), Signal()
+        above = [read_port.data[line] > compared.lower[line] for line in range(self._tables)]
+        beyond = [compared.window & (read_port.data[line] > ~compared.lower[line]) for line in range(self._tables)]
         m.d.comb += [
-            advance.eq(~self.response.valid | self.response.ready),
-            self.request.ready.eq(advance & (self.request.p.group < held_groups)),
+            take_compared.eq(~response.valid | response.ready),
+            compare.eq(~compared_valid | take_compared),
+            self.request.ready.eq(compare & (self.request.p.group < held_groups)),
             read_port.addr.eq(self.request.p.group),
-            read_port.en.eq(advance),
-            self.response.p.group.eq(compared.group),
-            self.response.p.last.eq(compared.last),
-            self.response.p.above.eq(Cat(read_port.data[line] > compared.lower[line] for line in range(self._tables))),
-            self.response.p.beyond.eq(
-                Cat(compared.window & (read_port.data[line] > ~compared.lower[line]) for line in range(self._tables))
-            ),
+            read_port.en.eq(compare),
         ]
-        with m.If(advance):
-            m.d.sync += [self.response.valid.eq(self.request.valid & self.request.ready), compared.eq(self.request.p)]
+        with m.If(compare):
+            m.d.sync += [compared_valid.eq(self.request.valid & self.request.ready), compared.eq(self.request.p)]
+        with m.If(take_compared):
+            m.d.sync += [
+                response.valid.eq(compared_valid),
+                response.p.group.eq(compared.group),
+                response.p.last.eq(compared.last),
+                response.p.above.eq(Cat(above)),
+                response.p.beyond.eq(Cat(beyond)),
+            ]
         return m
 
 
@@ -159,7 +167,7 @@ class BackwardRead(wiring.Component):
 
     Latency
     -------
-    A word a cycle; sensed 1 + ceil(log2(lanes)) cycles after the last one.
+    A word a cycle; sensed 2 + ceil(log2(lanes)) cycles after the last one.
     """
 
     def __init__(self, *, rows: int, lanes: int, weight_bits: int, sense_bits: int) -> None:
@@ -198,16 +206,15 @@ class BackwardRead(wiring.Component):
 
         folds = Signal(self._sense)
         total = Signal(self._sense)
-        m.d.comb += [
-            total.eq(folds + terms[0]),
+        m.d.comb += [total.eq(folds + terms[0]), self.busy.eq(Cat(*under_way, self.sensed.valid).any())]
+        with m.If(valid):
+            m.d.sync += folds.eq(Mux(last, 0, total))
+        m.d.sync += [
             self.sensed.valid.eq(valid & last),
             self.sensed.row.eq(row),
             self.sensed.above_zero.eq(total > 0),
             self.sensed.above_minus_one.eq(total > -1),
-            self.busy.eq(Cat(under_way).any()),
         ]
-        with m.If(valid):
-            m.d.sync += folds.eq(Mux(last, 0, total))
         return m
 
     def _signed_weight(self, m: Module, lane: int) -> Signal:

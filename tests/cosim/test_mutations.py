@@ -48,7 +48,7 @@ MUTATIONS = [
     (carry.Carry, "elaborate", "pulses.eq(geometry.pulses - 1)", "pulses.eq(0)", PULSES, "carried_up"),
     (carry.Carry, "_compare", "digit_max - geometry.pulses + 1", "digit_max", PULSES, "carried_up"),
     (carry.Carry, "elaborate", "downward.eq(1)", "downward.eq(0)", CARRY, "gates"),
-    (crossbar.IntegerCrossbar, "_select_digit", "fetched.digit == digit", "digit == 0", CARRY, "carried_up"),
+    (crossbar.IntegerCrossbar, "_select_digit", "worked.digit == digit", "digit == 0", CARRY, "carried_up"),
     (trainer.Trainer, "_end_sample", "If(carries)", "If(~carries)", CARRY, "carried_up"),
     (samplers.Draws, "elaborate", "last_words, words", "words, words", Config(sizes=(9, 9, 3), tables=8), "fired"),
 ]

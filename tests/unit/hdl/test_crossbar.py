@@ -276,7 +276,7 @@ def test_an_operation_on_a_word_takes_a_cycle(operation):
 
 @pytest.mark.parametrize("operation", [Operation.SENSE, Operation.PULSE])
 def test_an_operation_on_a_row_takes_a_cycle_for_each_fold(operation):
-    assert cycles_of(operation, Shape(7, 6, 2, 2, 4), rows=6) == [2, 5, 8, 11, 14, 17]
+    assert cycles_of(operation, Shape(7, 6, 2, 2, 4), rows=6) == [0, 3, 6, 9, 12, 15]
 
 
 def cycles_of(operation, shape, rows):

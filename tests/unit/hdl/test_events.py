@@ -6,7 +6,7 @@ from stochastor.hdl.events import EventList, RowEvents
 
 from .bench import STALLS, flat, line_groups, pauses, receive, run, send, sink, source, transfers, watch
 
-LIST_LATENCY = 2
+LIST_LATENCY = 3
 
 
 def row_events(lines, size, patterns, stalls=None):
@@ -257,7 +257,7 @@ def test_the_banks_take_turns():
     assert seen == [(0, 0), (1, 1), (0, 1), (1, 1)]
 
 
-def test_the_first_event_comes_two_cycles_after_the_replay_and_then_one_a_cycle():
+def test_the_first_event_comes_three_cycles_after_the_replay_and_then_one_a_cycle():
     component = EventList(5)
     replays, given = [], []
 
@@ -273,7 +273,7 @@ def test_the_first_event_comes_two_cycles_after_the_replay_and_then_one_a_cycle(
 
 
 @pytest.mark.parametrize("stalls", STALLS)
-def test_a_replay_follows_the_writer_by_two_cycles(stalls):
+def test_a_replay_follows_the_writer_by_three_cycles(stalls):
     component = EventList(9)
     written, given = [], []
 

@@ -193,9 +193,9 @@ def test_a_group_is_compared_as_soon_as_it_is_held_and_not_before(lanes, folds, 
 
 
 @pytest.mark.parametrize(("lanes", "folds", "tables"), SHAPES)
-def test_a_response_comes_a_cycle_after_its_request(lanes, folds, tables):
+def test_a_response_comes_two_cycles_after_its_request(lanes, folds, tables):
     _, asked, answered = forward_cycles(2, lanes, folds, tables)
-    assert answered == [[cycle + 1 for cycle in cycles] for cycles in asked]
+    assert answered == [[cycle + 2 for cycle in cycles] for cycles in asked]
 
 
 def sense(lanes, weight_bits, reads, stalls=None):
@@ -277,6 +277,6 @@ def test_the_most_extreme_backward_sums_do_not_wrap(lanes, folds):
 
 @pytest.mark.parametrize("folds", [1, 2])
 @pytest.mark.parametrize("lanes", [1, 2, 3, 5, 8])
-def test_a_row_is_sensed_a_cycle_after_the_levels_of_the_tree(lanes, folds):
+def test_a_row_is_sensed_two_cycles_after_the_levels_of_the_tree(lanes, folds):
     _, latencies = sense(lanes, 4, random_reads(lanes, folds, 4, count=5))
-    assert latencies == [1 + ceil(log2(lanes))] * 5
+    assert latencies == [2 + ceil(log2(lanes))] * 5

@@ -93,6 +93,7 @@ def test_drawing_a_sample_takes_the_cycles_of_the_formula(per_beat, draws):
             ctx.set(presenter.samples.p.as_value(), beat)
             await ctx.tick().until(presenter.samples.ready)
 
-    run(presenter, feed, background=(transfers(presenter.samples, log),))
-    starts = [cycle for cycle, _ in log][:: len(beats) // 30]
-    assert np.diff(starts).tolist() == [draw_cycles(config, rows) for rows in lists[:-1]]
+    run(presenter, feed, background=(transfers(presenter.events, log),))
+    ends = [cycle for cycle, row in log if row == 21][draws - 1 :: draws]
+    assert len(ends) >= 29
+    assert np.diff(ends).tolist() == [draw_cycles(config, rows) for rows in lists[1 : len(ends)]]
