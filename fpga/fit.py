@@ -25,7 +25,7 @@ MASKED_SHAPES = {
 }
 # Estimate of look-up tables (tests/benchmarks/boards.py prints it beside what synthesis made).
 BASE_LUTS = 4_600
-LUTS_PER_COUNTER = 45
+LUTS_PER_COUNTER = 56
 LUTS_PER_LANE = 10.0
 LUTS_PER_READ_BIT = 3.2
 LUTS_PER_CELL_BIT = 4.5
@@ -78,20 +78,22 @@ def check_fit(target: Target) -> None:
     needs, board = Needs.of(target), target.board
     if needs.fit(board):
         return
+    if needs.block_rams > board.block_rams:
+        raise does_not_fit(target, f"{needs.block_rams} blocks of RAM of {board.block_rams}")
+    raise does_not_fit(target, f"about {needs.luts:,} look-up tables of {board.luts:,}")
+
+
+def does_not_fit(target: Target, needs: str) -> ConfigError:
+    """The error of a machine that needs too much, with what may fit instead."""
     sizes = "-".join(map(str, target.config.sizes))
-    wanting = (
-        f"{needs.block_rams} blocks of RAM of {board.block_rams}"
-        if needs.block_rams > board.block_rams
-        else f"about {needs.luts:,} look-up tables of {board.luts:,}"
-    )
     would = list(_remedies(target))
     remedy = f"; what would fit: {', or '.join(would)}" if would else "; no board here holds it"
-    raise ConfigError(f"{sizes} does not fit {board.title}: it needs {wanting}{remedy}")
+    return ConfigError(f"{sizes} does not fit {target.board.title}: it needs {needs}{remedy}")
 
 
 def _remedies(target: Target) -> Iterator[str]:
     config, board = target.config, target.board
-    if _fits(replace(target, counters=False)):
+    if target.counters and _fits(replace(target, counters=False)):
         yield "--no-counters"
     widest = max(config.sizes[1:])
     fewer = (lanes for lanes in FEWER_LANES if lanes < (config.lanes or widest))

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ..hdl.verilog import to_verilog
-from ..model.errors import ConfigError
+from ..model.errors import ConfigError, ToolError
 from .boards import Board, Family
+from .fit import does_not_fit
 from .netlist import free_collisions
 from .pins import BoardPins
 from .pll import Setting, choose_setting
-from .reports import AFTER_SYNTHESIS, REPORT, Routing, Synthesis, read_routing, read_synthesis
+from .reports import AFTER_SYNTHESIS, REPORT, Routing, Synthesis, read_overflow, read_routing, read_synthesis
 from .target import Target
 from .toolchain import Toolchain, run
 from .top import BoardTop
@@ -63,15 +64,20 @@ class Sources:
 
     Attributes
     ----------
-    board : Board
+    target : Target
     clocking : Clocking
     files : dict of str or bytes
         Everything that Amaranth's platform writes, by name.
     """
 
-    board: Board
+    target: Target
     clocking: Clocking
     files: dict[str, str | bytes]
+
+    @property
+    def board(self) -> Board:
+        """The board."""
+        return self.target.board
 
     def verilog(self) -> str:
         """The whole design, pins and PLL included."""
@@ -117,7 +123,7 @@ def elaborate(target: Target, frequency_MHz: float) -> Sources:
     if not board.vivado:
         options = {
             "synth_opts": f"-device {board.device}" if board.device else "",
-            "script_after_read": f"scratchpad -set abc9.D {round(LOGIC_SHARE * 1e6 / clocking.frequency_MHz)}",
+            "script_after_read": _logic_script(board, clocking),
             "script_after_synth": AFTER_SYNTHESIS,
             "nextpnr_opts": f"--report {REPORT} --timing-allow-fail",
         }
@@ -125,7 +131,15 @@ def elaborate(target: Target, frequency_MHz: float) -> Sources:
     files = dict(plan.files)
     if not board.vivado:
         files[f"{NAME}.il"] = free_collisions(_text(files[f"{NAME}.il"]))
-    return Sources(board=board, clocking=clocking, files=files)
+    return Sources(target=target, clocking=clocking, files=files)
+
+
+def _logic_script(board: Board, clocking: Clocking) -> str:
+    """How ABC is to map logic: to save area where a path has time, in small chips with more effort."""
+    script = f"scratchpad -set abc9.D {round(LOGIC_SHARE * 1e6 / clocking.frequency_MHz)}"
+    if board.family is Family.ICE40:
+        script += "\nscratchpad -copy abc9.script.flow3 abc9.script"
+    return script
 
 
 def synthesize(sources: Sources, tools: Toolchain, directory: Path, told: Callable[[str], None]) -> Synthesis:
@@ -147,17 +161,26 @@ def route(sources: Sources, tools: Toolchain, directory: Path, seed: int, told: 
 
     Raises
     ------
+    ConfigError
+        If the machine takes more than the chip has.
     ToolError
-        If the design does not fit, or cannot be routed.
+        If it cannot be routed.
     """
+    lines = []
 
     def heard(line: str) -> None:
+        lines.append(line)
         for start, stage in STAGES.items():
             if line.startswith(start):
                 told(stage)
 
     tool = f"nextpnr-{sources.board.family}"
-    run([tools.paths[tool], "--seed", str(seed), *sources.commands()[tool]], directory, heard)
+    try:
+        run([tools.paths[tool], "--seed", str(seed), *sources.commands()[tool]], directory, heard)
+    except ToolError:
+        for site, used, available in read_overflow(lines):
+            raise does_not_fit(sources.target, f"{used:,} {site} of {available:,}") from None
+        raise
     return read_routing(directory, seed)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ MEMORIES = "memories.txt"
 # What Yosys is to leave behind for `read_synthesis`: cells by type, and the names of blocks of RAM.
 AFTER_SYNTHESIS = f"tee -q -o {CELLS} stat -json\ntee -q -o {MEMORIES} select -list t:*RAM40* t:DP16KD t:PDPW16KD"
 
+UTILIZATION = re.compile(r"Info:\s+(?P<site>\w+):\s+(?P<used>\d+)/\s*(?P<available>\d+)\s+\d+%")
 FLIP_FLOP = re.compile(r"SB_DFF\w*|TRELLIS_FF")
 LOGIC_SITES = ("TRELLIS_COMB", "ICESTORM_LC")
 BLOCK_RAM_SITES = ("DP16KD", "ICESTORM_RAM")
@@ -136,6 +138,15 @@ def read_routing(directory: Path, seed: int) -> Routing:
         fmax_MHz=timing["achieved"],
         slowest=_slowest(report["critical_paths"], clock),
     )
+
+
+def read_overflow(lines: Iterable[str]) -> Iterator[tuple[str, int, int]]:
+    """Kinds of sites of which nextpnr says that a design takes more than there are: name, taken, there."""
+    for line in lines:
+        if found := UTILIZATION.match(line):
+            used, available = int(found["used"]), int(found["available"])
+            if used > available:
+                yield found["site"], used, available
 
 
 def _slowest(paths: list[dict[str, Any]], clock: str) -> SlowestPath:

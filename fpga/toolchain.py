@@ -105,9 +105,9 @@ def run(command: Sequence[str], directory: Path, heard: Callable[[str], None]) -
 
 
 def _version(tool: str, path: str) -> str:
-    """The release that a tool names, or its path: icepack names none."""
+    """The release that a tool names, or the name of its program: icepack names none."""
     if tool == "icepack":
-        return path
+        return Path(path).name
     result = subprocess.run(
         [path, "-V" if tool == "yosys" else "--version"],
         stdin=subprocess.DEVNULL,
@@ -117,4 +117,4 @@ def _version(tool: str, path: str) -> str:
         check=False,
     )
     release = re.search(r"Yosys \S+|nextpnr-[0-9]\S*[^\s)]|Version \S*[^\s)]", result.stdout)
-    return release.group().removeprefix("Version ") if release else path
+    return release.group().removeprefix("Version ") if release else Path(path).name

@@ -342,4 +342,15 @@ PRESETS = {
     "tiny": Config(sizes=(64, 12, 10), lanes=5, epochs=3),
     "digits": Config(sizes=(64, 128, 10), weight_bits=10, scale=32, gate=Gate.FIXED_WINDOW, epochs=800),
     "mnist": Config(sizes=(784, 256, 10)),
+    # As small as it gets: it fits a chip of 5,280 logic cells.
+    "small": Config(
+        sizes=(64, 32, 10),
+        scale=32,
+        gate=Gate.FIXED_WINDOW,
+        reference_bits=9,
+        epochs=200,
+        lanes=1,
+        tables=1,
+        pixels_per_beat=1,
+    ),
 }

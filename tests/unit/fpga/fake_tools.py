@@ -14,7 +14,7 @@ if "-V" in sys.argv or "--version" in sys.argv:
     sys.exit()
 behaviour = json.loads(pathlib.Path({behaviour!r}).read_text())
 if name in behaviour.get("fails", ()):
-    print("ERROR: cannot go on")
+    print(behaviour.get("complaint", "ERROR: cannot go on"))
     sys.exit(1)
 for file, content in behaviour[name].items():
     pathlib.Path(file).write_text(content if isinstance(content, str) else json.dumps(content))

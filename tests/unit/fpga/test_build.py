@@ -131,6 +131,20 @@ def test_a_tool_that_fails_is_named_with_its_first_error(tools, machine, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+def test_a_machine_that_turns_out_too_large_is_refused_with_what_may_fit(tools, machine, tmp_path, capsys):
+    lines = ("ICESTORM_LC:    6001/   5280   113%", "ICESTORM_RAM:      23/     30    76%")
+    tools.behaviour |= {
+        "fails": ["nextpnr-ice40"],
+        "complaint": "\n".join(f"Info: \t         {line}" for line in lines),
+    }
+    tools.save()
+    assert build(*machine) == 2
+    error = capsys.readouterr().err
+    assert "4-3-2 does not fit iCEBreaker, iCE40UP5K: it needs 6,001 ICESTORM_LC of 5,280" in error
+    assert "what would fit: lanes = 2, or weight_bits = 7" in error
+    assert not (tmp_path / "out").exists()
+
+
 def test_missing_tools_are_named_with_the_line_that_installs_them(tools, machine, monkeypatch, capsys):
     monkeypatch.delenv("NEXTPNR_ICE40")
     monkeypatch.setattr("stochastor.fpga.toolchain.shutil.which", lambda name, path=None: name if "/" in name else None)
