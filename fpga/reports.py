@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,8 +112,9 @@ def read_synthesis(directory: Path) -> Synthesis:
     ToolError
         If it left something else.
     """
-    design = _json(directory / CELLS)["design"]
-    cells: dict[str, int] = design["num_cells_by_type"]
+    with _reading(CELLS):
+        design = json.loads((directory / CELLS).read_text(encoding="utf-8"))["design"]
+        cells: dict[str, int] = design["num_cells_by_type"]
     names = (directory / MEMORIES).read_text(encoding="ascii", errors="replace").split("\n")
     return Synthesis(
         flip_flops=sum(count for name, count in cells.items() if FLIP_FLOP.fullmatch(name)),
@@ -128,16 +130,17 @@ def read_routing(directory: Path, seed: int) -> Routing:
     ToolError
         If it left something else.
     """
-    report = _json(directory / REPORT)
-    clock, timing = min(report["fmax"].items(), key=lambda item: item[1]["achieved"])
-    utilization = {site: count["used"] for site, count in report["utilization"].items()}
-    return Routing(
-        seed=seed,
-        luts=sum(utilization.get(site, 0) for site in LOGIC_SITES),
-        block_rams=sum(utilization.get(site, 0) for site in BLOCK_RAM_SITES),
-        fmax_MHz=timing["achieved"],
-        slowest=_slowest(report["critical_paths"], clock),
-    )
+    with _reading(REPORT):
+        report = json.loads((directory / REPORT).read_text(encoding="utf-8"))
+        clock, timing = min(report["fmax"].items(), key=lambda item: item[1]["achieved"])
+        utilization = {site: count["used"] for site, count in report["utilization"].items()}
+        return Routing(
+            seed=seed,
+            luts=sum(utilization.get(site, 0) for site in LOGIC_SITES),
+            block_rams=sum(utilization.get(site, 0) for site in BLOCK_RAM_SITES),
+            fmax_MHz=timing["achieved"],
+            slowest=_slowest(report["critical_paths"], clock),
+        )
 
 
 def read_overflow(lines: Iterable[str]) -> Iterator[tuple[str, int, int]]:
@@ -166,9 +169,10 @@ def signal_name(cell: str) -> str:
     return MADE_OF.sub("", cell)
 
 
-def _json(path: Path) -> dict[str, Any]:
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Blame the tools if the file `name` is not there, or holds something else than what is read of it."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise ToolError(f"the tools left no {path.name} that can be read") from None
-    return content
+        yield
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration):
+        raise ToolError(f"the tools left no {name} that can be read") from None

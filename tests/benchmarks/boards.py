@@ -1,51 +1,56 @@
-"""Builds the machines of docs/boards.md, and prints its table: `python tests/benchmarks/boards.py [NAME ...]`."""
+"""Builds the machines of docs/boards.md and prints its table: `python tests/benchmarks/boards.py [NAME ...]`.
 
+What was built earlier stays in build/boards and is in the table, too; --print builds nothing.
+"""
+
+import argparse
 import json
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-SMALL = """
-sizes = [64, 32, 10]
-scale = 32
-gate = "fixed_window"
-reference_bits = 9
-lanes = 4
-tables = 1
-pixels_per_beat = 1
-"""
+OUT = Path("build/boards")
 MACHINES = {
-    "icebreaker": ("icebreaker", SMALL, "digits"),
-    "hx8k": ("ice40_hx8k_b_evn", SMALL, "digits"),
-    "ulx3s": ("ulx3s_85f", "sizes = [784, 256, 10]", "mnist"),
+    "icebreaker": ["--board", "icebreaker", "--preset", "small", "--no-counters"],
+    "hx8k": ["--board", "ice40_hx8k_b_evn", "--preset", "small"],
+    "ulx3s": ["--board", "ulx3s_85f", "--preset", "mnist", "--frequency-mhz", "25"],
 }
-COLUMNS = (
-    "luts",
-    "flip_flops",
-    "block_rams",
-    "fmax_mhz",
-    "frequency_mhz",
-    "cycles_per_sample",
-    "core_samples_per_second",
-    "link_samples_per_second",
-)
+FIGURES = {
+    "LUTs": "luts",
+    "FFs": "flip_flops",
+    "RAM": "block_rams",
+    "fastest, MHz": "fmax_mhz",
+    "clock, MHz": "frequency_mhz",
+    "cycles a sample": "cycles_per_sample",
+    "samples/s, core": "core_samples_per_second",
+    "samples/s, link": "link_samples_per_second",
+    "seed": "seed",
+}
 
 
-def main(names):
-    print("| board | machine |", " | ".join(COLUMNS), "|")
-    print("|---" * (2 + len(COLUMNS)) + "|")
-    for name in names or MACHINES:
-        board, config, data = MACHINES[name]
-        with tempfile.TemporaryDirectory() as scratch:
-            (Path(scratch) / "machine.toml").write_text(config)
-            command = [Path(sys.executable).with_name("stochastor"), "build", "--board", board, "--data", data]
-            command += ["--config", f"{scratch}/machine.toml", "--out", f"{scratch}/out"]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            figures = json.loads((Path(scratch) / "out" / "build.json").read_text())
-        sizes = "-".join(map(str, figures["config"]["sizes"]))
-        print(f"| {board} | {sizes} |", " | ".join(f"{figures[column]:,}" for column in COLUMNS), "|", flush=True)
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MACHINES))
+    parser.add_argument("--mnist", default="mnist", help="where MNIST is, as --data takes it")
+    parser.add_argument("--print", action="store_true", help="build nothing")
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - set(MACHINES):
+        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(MACHINES)}")
+    for name in () if asked.print else asked.names or MACHINES:
+        command = [Path(sys.executable).with_name("stochastor"), "build", *MACHINES[name], "--out", OUT / name]
+        command += ["--data", asked.mnist if "mnist" in MACHINES[name] else "digits"]
+        subprocess.run(command, check=True, stdout=sys.stderr)
+    print("| command |", " | ".join(FIGURES), "|")
+    print("|---" * (1 + len(FIGURES)) + "|")
+    tools = set()
+    for name, options in MACHINES.items():
+        if not (OUT / name / "build.json").exists():
+            continue
+        figures = json.loads((OUT / name / "build.json").read_text())
+        tools |= {f"{tool}: {release}" for tool, release in figures["tools"].items()}
+        print(f"| `{' '.join(options)}` |", " | ".join(f"{figures[key]:,}" for key in FIGURES.values()), "|")
+    print("\n" + "; ".join(sorted(tools)))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -31,7 +31,7 @@ def test_every_command_of_the_readme_has_the_options_it_shows(line: str) -> None
     command = typer.main.get_command(app).commands[name]
     if isinstance(command, typer.core.TyperGroup):
         command = command.commands[arguments[0]]
-    known = {option for parameter in command.params for option in parameter.opts}
+    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     assert {argument for argument in arguments if argument.startswith("--")} <= known
 
 

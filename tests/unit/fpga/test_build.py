@@ -11,7 +11,7 @@ from stochastor.fpga.boards import BOARDS
 from stochastor.model.config import Config
 from stochastor.model.errors import ToolError
 
-from .fake_tools import FakeTools
+from .fake_tools import FakeTools, report
 
 # Elaboration is the same in every test, and takes longer than all the rest.
 elaborate = cache(building.elaborate)
@@ -183,8 +183,17 @@ def test_the_boards_are_listed(capsys):
     assert [name for name in BOARDS if name not in listed] == []
 
 
-def test_a_report_without_the_expected_content_is_the_tools_fault(tools, machine, capsys):
-    tools.behaviour["yosys"]["cells.json"] = "not JSON"
+@pytest.mark.parametrize(
+    ("tool", "file", "content"),
+    [
+        ("yosys", "cells.json", "not JSON"),
+        ("yosys", "cells.json", {"design": {}}),
+        ("nextpnr-ice40", "report.json", {"fmax": {}, "utilization": {}, "critical_paths": []}),
+        ("nextpnr-ice40", "report.json", report() | {"critical_paths": []}),
+    ],
+)
+def test_a_report_without_the_expected_content_is_the_tools_fault(tools, machine, capsys, tool, file, content):
+    tools.behaviour[tool][file] = content
     tools.save()
     assert build(*machine) == 3
-    assert "the tools left no cells.json that can be read" in capsys.readouterr().err
+    assert f"the tools left no {file} that can be read" in capsys.readouterr().err
