@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..fpga.bus.registers import Bus
 from ..model.config import PIN_CYCLES, ArraySide, Config
-from ..model.errors import RunError
+from ..model.errors import ConfigError, RunError
 from ..model.files import write_together
 from ..model.run import Run
 from ..sim.array.run import open_run
@@ -18,6 +19,7 @@ from .options import ConfigOption, JsonOption, PresetOption, resolve_config
 from .report import check_json_path, write_json
 
 if TYPE_CHECKING:
+    from ..fpga.bus.design import BusDesign
     from ..hdl.verilog import Design
 
 # What decides the bits of a trained machine; lanes, tables and beats may be chosen anew.
@@ -41,6 +43,8 @@ def verilog(
     pins: Annotated[
         bool, typer.Option("--pins", help="Reach arrays by pins instead of keeping weights in block RAM.")
     ] = False,
+    bus: Annotated[Bus | None, typer.Option("--bus", help="Put the machine on a bus.", show_default=False)] = None,
+    html: Annotated[bool, typer.Option("--html", help="With --bus: pages of the registers, in DIR/html.")] = False,
     json: JsonOption = None,
 ) -> None:
     """Write the machine as Verilog, with a description of its ports that other tools can read.
@@ -50,23 +54,36 @@ def verilog(
     why). The same machine always gives the same bytes. Without --preset and --config, --weights takes the run's own
     configuration; with one of them, lanes, tables, pixels_per_beat and the side and times of arrays may differ from it.
 
+    With --bus the top is stochastor_axi (AXI4-Lite and AXI4-Stream) or stochastor_wishbone (Wishbone B4), and so are
+    the files called; registers.rdl (SystemRDL), stochastor.h (C) and a FuseSoC core file come with them: docs/buses.md.
+
     Examples:
 
         stochastor verilog --preset tiny --out build/tiny
         stochastor verilog --weights runs/digits --out build/digits
         stochastor verilog --preset tiny --pins --out build/pins
+        stochastor verilog --preset tiny --bus axi --html --out build/axi
         verilator --lint-only -Wall build/tiny/stochastor.vlt build/tiny/stochastor.v
     """
     check_json_path(json)
     check_directory(out)
-    design = _design(weights, preset, config, pins=pins)
+    if html and bus is None:
+        raise ConfigError(
+            "--html is of registers, and only a machine on a bus has some: give --bus axi or --bus wishbone"
+        )
+    design = _design(weights, preset, config, pins=pins, bus=bus)
     files = design.files()
     write_together(out, files)
+    if html:
+        _write_pages(out)
     _print_design(design, out, files)
     write_json(json, _figures(design, files))
 
 
-def _design(run_path: Path | None, preset: str | None, config_file: Path | None, *, pins: bool) -> "Design":
+def _design(
+    run_path: Path | None, preset: str | None, config_file: Path | None, *, pins: bool, bus: Bus | None
+) -> "Design | BusDesign":
+    from ..fpga.bus.design import generate_on_bus
     from ..hdl.verilog import generate
 
     if run_path is None:
@@ -81,7 +98,13 @@ def _design(run_path: Path | None, preset: str | None, config_file: Path | None,
     if pins:
         config = replace(config, array_side=ArraySide.PINS)
     with notices.status("generating"):
-        return generate(config, matrices)
+        return generate(config, matrices) if bus is None else generate_on_bus(bus, config, matrices)
+
+
+def _write_pages(out: Path) -> None:
+    from ..fpga.bus.systemrdl import RDL, write_html
+
+    write_html(out / RDL, out / "html")
 
 
 def _check_same_machine(run: Run, config: Config) -> None:
@@ -106,7 +129,7 @@ def check_directory(path: Path) -> None:
         raise NotADirectoryError(None, "is a file; --out takes a directory", str(path))
 
 
-def _print_design(design: "Design", out: Path, files: Mapping[str, bytes]) -> None:
+def _print_design(design: "Design | BusDesign", out: Path, files: Mapping[str, bytes]) -> None:
     description = design.description
     sizes = "-".join(map(str, design.config.sizes))
     output.print(f"{sizes} written to {out}")
@@ -124,6 +147,6 @@ def _print_design(design: "Design", out: Path, files: Mapping[str, bytes]) -> No
     output.print(make_table("ports", ("name", "direction", "width"), ports))
 
 
-def _figures(design: "Design", files: Mapping[str, bytes]) -> dict[str, Any]:
+def _figures(design: "Design | BusDesign", files: Mapping[str, bytes]) -> dict[str, Any]:
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     return {"files": digests, **design.description}

@@ -5,7 +5,9 @@ from enum import IntEnum
 from typing import Self
 
 from ..model.config import Config
+from ..model.layer import generator_keys
 from ..model.ledger import Count, Total
+from ..model.lfsr import Bank
 
 PROTOCOL = 1
 DEFAULT_BAUD = 1_000_000
@@ -93,3 +95,13 @@ class Sizes:
             slot=slot,
             answer=slot - 2 - slot // 254,
         )
+
+
+def training_generators(config: Config) -> list[tuple[int, int]]:
+    """Layer from 0 and number of each training generator, in the order of their states."""
+    return [
+        (layer - 1, int(generator))
+        for layer in range(1, config.layers + 1)
+        for generator, bank in generator_keys(config, layer)
+        if bank is Bank.TRAIN
+    ]

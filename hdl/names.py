@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 _NAME = re.compile(r"\\\S+")
-_WIRE = re.compile(r"  wire width (?P<width>\d+) (?:signed )?(?:(?P<port>input|output) \d+ )? ?(?P<name>\\\S+)$")
+_WIRE = re.compile(
+    r"  wire width (?P<width>\d+) (?:signed )?(?:(?P<port>input|output) \d+ )? ?(?:signed )?(?P<name>\\\S+)$"
+)
 _PART = re.compile(r"  cell (?P<type>\\\S+) \\(?P<name>\S+)$")
 _MEMORY = re.compile(r'    parameter \\MEMID "\\\\(?P<name>\S+)"$')
 _CONNECT = re.compile(r"(?P<indent> *)connect (?P<to>\S+) (?P<value>.*)$")

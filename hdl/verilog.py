@@ -12,7 +12,8 @@ from typing import Any, Self
 
 import numpy as np
 from amaranth.back import rtlil
-from amaranth.hdl import Fragment, Shape
+from amaranth.hdl import Fragment, Shape, Value
+from amaranth.hdl._ir import PortDirection
 from amaranth.lib import data, wiring
 
 from ..model.config import Config
@@ -92,8 +93,26 @@ def generate(config: Config, weights: Sequence[Weights] | None = None) -> Design
     """
     weights = power_up_weights(config) if weights is None else weights
     trainer = Trainer(config, weights)
-    netlist = name_wires(rtlil.convert(trainer, name=TOP, emit_src=False), dict(_members(trainer)))
-    return Design(to_verilog(netlist), describe(config, weights, trainer), config, tuple(weights))
+    return Design(translate(trainer, TOP), describe(config, weights, trainer), config, tuple(weights))
+
+
+def translate(component: wiring.Component, top: str, *, joint: str = "__") -> str:
+    """Translate a component to Verilog with names to read.
+
+    Parameters
+    ----------
+    component : Component
+    top : str
+        Name of its module; those of its parts are ``top.part``.
+    joint : str
+        Between a member and its own members in the names of the top's ports.
+    """
+    ports = {}
+    for path, member, value in component.signature.flatten(component):
+        direction = PortDirection.Input if member.flow == wiring.In else PortDirection.Output
+        ports[joint.join(map(str, path))] = (Value.cast(value), direction)
+    netlist = rtlil.convert(component, name=top, ports=ports, emit_src=False)
+    return to_verilog(name_wires(netlist, dict(_members(component, top)) | {top: list(ports)}))
 
 
 def weights_from_bytes(config: Config, content: bytes) -> tuple[Weights, ...]:
@@ -120,23 +139,38 @@ def _contents(path: Path) -> bytes:
         raise RunError(f"{path}: cannot be read: {error.strerror}; stochastor verilog writes it") from None
 
 
-def describe(config: Config, weights: Sequence[Weights], trainer: Trainer) -> dict[str, Any]:
-    """Describe the ports and parameters of a machine in plain values."""
-    ports = {
-        "clk": {"direction": "in", "width": 1},
-        "rst": {"direction": "in", "width": 1},
-    }
-    for path, member, _ in trainer.signature.flatten(trainer):
+def describe(
+    config: Config,
+    weights: Sequence[Weights],
+    component: wiring.Component,
+    top: str = TOP,
+    *,
+    joint: str = "__",
+    clocked: bool = True,
+) -> dict[str, Any]:
+    """Describe the ports and parameters of a machine in plain values.
+
+    Parameters
+    ----------
+    config : Config
+    weights : sequence of ndarray of int32
+    component, top, joint
+        As of `translate`.
+    clocked : bool
+        Whether ``clk`` and ``rst`` are ports beside the members of the component.
+    """
+    ports: dict[str, Any] = {name: {"direction": "in", "width": 1} for name in ("clk", "rst") if clocked}
+    for path, member, _ in component.signature.flatten(component):
         shape = Shape.cast(member.shape)
         port: dict[str, Any] = {"direction": "in" if member.flow.name == "In" else "out", "width": shape.width}
         if isinstance(member.shape, data.Layout):
             port["fields"] = _fields(member.shape)
         elif shape.signed:
             port["signed"] = True
-        ports["__".join(str(part) for part in path)] = port
+        ports[joint.join(map(str, path))] = port
     return {
         "generator": f"stochastor {version('stochastor')}",
-        "top": TOP,
+        "top": top,
         "config": config.to_dict(),
         "config_sha256": config.digest,
         "weights_sha256": weights_sha256(weights),
@@ -163,9 +197,9 @@ def _fields(layout: data.Layout) -> list[dict[str, Any]]:
     return fields
 
 
-def _members(trainer: Trainer) -> Iterator[tuple[str, list[str]]]:
-    """Members of each component of a machine, by the name of its module."""
-    pending = [(TOP, Fragment.get(trainer, None))]
+def _members(component: wiring.Component, top: str) -> Iterator[tuple[str, list[str]]]:
+    """Members of each component in a component, by the name of its module."""
+    pending = [(top, Fragment.get(component, None))]
     while pending:
         module, fragment = pending.pop()
         pending += [(f"{module}.{name}", part) for part, name, _ in fragment.subfragments]

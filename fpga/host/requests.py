@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from ...hdl.cycles import most_cycles
 from ...model.config import Config
 from ...model.crossbar import Cells
-from ...model.layer import generator_keys
-from ...model.lfsr import Bank
 from ..identity import Identity
 from ..protocol import (
     ANSWER_BYTES,
@@ -22,6 +20,7 @@ from ..protocol import (
     STATE_BYTES,
     Command,
     Sizes,
+    training_generators,
 )
 from .packets import Request
 
@@ -105,7 +104,7 @@ class Requests:
 
     def read_states(self) -> Iterator[Request]:
         """Requests that read the states of the training generators."""
-        for layer, generator in self._generators():
+        for layer, generator in training_generators(self._config):
             yield Request(
                 command=Command.READ,
                 word=generator,
@@ -117,7 +116,7 @@ class Requests:
 
     def write_states(self, states: Sequence[int]) -> Iterator[Request]:
         """Requests that write the states of the training generators."""
-        for (layer, generator), state in zip(self._generators(), states, strict=True):
+        for (layer, generator), state in zip(training_generators(self._config), states, strict=True):
             yield Request(
                 command=Command.WRITE,
                 word=generator,
@@ -156,15 +155,6 @@ class Requests:
             for start in range(0, cells, most):
                 row, column = divmod(start, columns)
                 yield layer, start, min(most, cells - start), row | column << 16
-
-    def _generators(self) -> list[tuple[int, int]]:
-        """Layer from 0 and number of each training generator."""
-        return [
-            (layer - 1, int(generator))
-            for layer in range(1, self._config.layers + 1)
-            for generator, bank in generator_keys(self._config, layer)
-            if bank is Bank.TRAIN
-        ]
 
     def _word_cycles(self, words: int) -> int:
         return self._sample_cycles + words * STATE_BYTES * CYCLES_PER_BYTE
