@@ -1,8 +1,7 @@
 """Whether a machine fits a chip, as far as it can be told before synthesis."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from ..hdl.geometry import Geometry
 from ..model.config import Config, Gate
@@ -23,13 +22,13 @@ MASKED_SHAPES = {
     Family.ECP5: ((512, 36), (1024, 18), (2048, 9)),
     Family.SERIES7: ((512, 36), (1024, 18), (2048, 9)),
 }
-# Estimate of look-up tables (tests/benchmarks/boards.py prints it beside what synthesis made).
-BASE_LUTS = 4_600
+# Estimate of look-up tables, or of logic cells, which are flip-flops as well, after the builds of docs/boards.md.
+BASE_LUTS = {Family.ICE40: 5_000, Family.ECP5: 3_200, Family.SERIES7: 3_200}
 LUTS_PER_COUNTER = 56
 LUTS_PER_LANE = 10.0
-LUTS_PER_READ_BIT = 3.2
-LUTS_PER_CELL_BIT = 4.5
-SURE = 1.1  # a machine is refused if the estimate is above the chip by this factor
+LUTS_PER_READ_BIT = 2.8
+LUTS_PER_CELL_BIT = 3.5
+SURE = 1.05  # a machine is refused if the estimate is above the chip by this factor
 FEWER_LANES = (128, 64, 32, 16, 8, 4, 2, 1)
 
 
@@ -56,7 +55,7 @@ class Needs:
         return cls(
             block_rams=sum(_layer_blocks(config, family, geometry) for geometry in geometries) + _gate_blocks(config),
             luts=round(
-                BASE_LUTS
+                BASE_LUTS[family]
                 + LUTS_PER_COUNTER * (_counters(config) if target.counters else 0)
                 + sum(geometry.lanes * _luts_per_lane(geometry) for geometry in geometries)
             ),
@@ -93,23 +92,25 @@ def does_not_fit(target: Target, needs: str) -> ConfigError:
 
 def _remedies(target: Target) -> Iterator[str]:
     config, board = target.config, target.board
-    if target.counters and _fits(replace(target, counters=False)):
+    bare = replace(target, counters=False)
+    if target.counters and _fits(bare):
         yield "--no-counters"
-    widest = max(config.sizes[1:])
-    fewer = (lanes for lanes in FEWER_LANES if lanes < (config.lanes or widest))
-    yield from islice((f"lanes = {lanes}" for lanes in fewer if _fits_as(target, replace(config, lanes=lanes))), 1)
+    fewer = [replace(config, lanes=lanes) for lanes in FEWER_LANES if lanes < (config.lanes or max(config.sizes[1:]))]
+    for where, added in ((target, ""), (bare, " with --no-counters")):
+        if fitting := _first_fit(where, fewer):
+            yield f"lanes = {fitting.lanes}{added}"
+            break
     narrower = range(config.weight_bits - 1, 3, -1) if config.carry_digits == 1 else ()
-    yield from islice(
-        (f"weight_bits = {bits}" for bits in narrower if _fits_as(target, replace(config, weight_bits=bits))), 1
-    )
+    if fitting := _first_fit(target, [replace(config, weight_bits=bits) for bits in narrower]):
+        yield f"weight_bits = {fitting.weight_bits}"
     kin = (other for other in BOARDS.values() if other.vivado == board.vivado and other.luts > board.luts)
     larger = [other for other in kin if _fits(replace(target, board=other))]
     if larger:
         yield f"--board {min(larger, key=lambda other: other.luts).name}"
 
 
-def _fits_as(target: Target, config: Config) -> bool:
-    return _fits(replace(target, config=config))
+def _first_fit(target: Target, configs: Iterable[Config]) -> Config | None:
+    return next((config for config in configs if _fits(replace(target, config=config))), None)
 
 
 def _fits(target: Target) -> bool:

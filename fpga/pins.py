@@ -1,5 +1,6 @@
 """A machine on the pins of a board."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from amaranth.hdl import ClockDomain, Module
@@ -38,9 +39,18 @@ class BoardPins(Elaboratable):
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
         m.d.comb += [top.rx.eq(rx.i), tx.o.eq(top.tx)]
-        for index, led in enumerate(top.leds):
-            if ("led", index) not in platform.resources:
-                break
-            m.submodules[f"led{index}"] = buffer = io.Buffer("o", platform.request("led", index, dir="-"))
+        for index, (led, port) in enumerate(zip(top.leds, _led_ports(platform), strict=False)):
+            m.submodules[f"led{index}"] = buffer = io.Buffer("o", port)
             m.d.comb += buffer.o.eq(led)
         return m
+
+
+def _led_ports(platform: Any) -> Iterator[Any]:
+    """LEDs of a board by their numbers; if it has none of one colour, the green, red and blue ones of the others."""
+    singles = [key for key in platform.resources if key[0] == "led"]
+    for key in singles:
+        yield platform.request(*key, dir="-")
+    if not singles:
+        for key in [key for key in platform.resources if key[0] == "rgb_led"]:
+            colours = platform.request(*key, dir=dict.fromkeys("rgb", "-"))
+            yield from (colours.g, colours.r, colours.b)

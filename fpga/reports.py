@@ -166,7 +166,7 @@ def _slowest(paths: list[dict[str, Any]], clock: str) -> SlowestPath:
 
 def signal_name(cell: str) -> str:
     """The signal of the Verilog that a cell or a net was made of; empty if the tools made it of several."""
-    return MADE_OF.sub("", cell)
+    return MADE_OF.sub("", cell).rstrip(".")
 
 
 @contextmanager

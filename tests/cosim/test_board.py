@@ -1,6 +1,7 @@
 """The whole board by its serial pins, in compiled simulation, with the host that a real one has."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -10,14 +11,16 @@ import pytest
 from stochastor.cli.main import run
 from stochastor.fpga.host.board import Board
 from stochastor.fpga.host.packets import Request
+from stochastor.fpga.netlist import free_collisions
 from stochastor.fpga.protocol import Command
 from stochastor.fpga.simulated.board import SimulatedBoard
 from stochastor.fpga.simulated.faults import FaultyLine
 from stochastor.fpga.simulated.port import SimulatedPort
+from stochastor.hdl.verilog import to_verilog
 from stochastor.model.config import Config
 from stochastor.model.errors import BoardError, BoardResetError
 from stochastor.model.run import Run
-from stochastor.model.trainer import Trainer
+from stochastor.model.trainer import Trainer, power_up_weights
 
 CONFIG = Config(
     sizes=(9, 5, 10), scale=4, weight_bits=4, carry_digits=2, carry_base=4, carry_period=3, lanes=3, epochs=2
@@ -62,7 +65,8 @@ def assert_same(board: Board, model: Trainer) -> None:
     assert board.samples_trained == model.samples_trained
 
 
-def test_the_board_is_the_golden_model(simulation: SimulatedBoard) -> None:
+def check_the_golden_model(simulation: SimulatedBoard) -> None:
+    """Train and classify on both, and compare all that crosses the link."""
     board, model = Board(simulation, CONFIG), Trainer(CONFIG)
     for part, exponent in ((slice(0, 120), 0), (slice(120, 300), 2)):
         fired = board.train(FEATURES[part], LABELS[part], exponent)
@@ -74,6 +78,25 @@ def test_the_board_is_the_golden_model(simulation: SimulatedBoard) -> None:
     assert board.counters()["samples"] == 300
     assert board.counters()["passes"] == 240
     assert (board.link.retries, simulation.line_errors) == (0, 0)
+
+
+def test_the_board_is_the_golden_model(simulation: SimulatedBoard) -> None:
+    check_the_golden_model(simulation)
+
+
+def test_no_memory_depends_on_a_word_that_is_read_while_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_junk(netlist: str) -> str:
+        verilog, memories = re.subn(r"<= (\d+)'hx+;", junk, to_verilog(free_collisions(netlist)))
+        assert memories == 8 + 2 * CONFIG.lanes * CONFIG.carry_digits  # of weights each cell is written alone
+        return verilog
+
+    def junk(unknown: re.Match[str]) -> str:
+        width = int(unknown[1])
+        return f"<= {width}'h{Random(width).getrandbits(width):x};"
+
+    monkeypatch.setattr("stochastor.fpga.simulated.board.to_verilog", with_junk)
+    with SimulatedBoard(CONFIG, weights=power_up_weights(CONFIG)) as simulation:
+        check_the_golden_model(simulation)
 
 
 def test_a_restored_board_goes_on_bit_for_bit_and_a_reset_one_anew(simulation: SimulatedBoard) -> None:

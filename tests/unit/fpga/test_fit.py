@@ -59,6 +59,13 @@ def test_a_machine_that_fits_without_its_counters_is_told_so():
     check_fit(target("icebreaker", small, counters=False))
 
 
+def test_fewer_lanes_are_offered_without_counters_where_they_do_not_help_alone():
+    tiny = preset("tiny")
+    with pytest.raises(ConfigError, match="what would fit: lanes = 2 with --no-counters, or --board ice40_hx8k_b_evn"):
+        check_fit(target("icebreaker", tiny))
+    check_fit(target("icebreaker", replace(tiny, lanes=2), counters=False))
+
+
 def test_a_machine_too_large_for_every_board_is_told_so():
     with pytest.raises(ConfigError, match="no board here holds it"):
         check_fit(target("ulx3s_85f", Config(sizes=(65_535, 4096, 10))))

@@ -37,6 +37,7 @@ def test_every_setting_is_within_the_limits_of_the_data_sheet(family, input_MHz)
         (Family.ECP5, 25.0, 87.5, 87.5),
         (Family.ICE40, 12.0, 24.0, 24.0),
         (Family.ICE40, 12.0, 30.0, 30.0),
+        (Family.ICE40, 12.0, 120.0, 120.0),  # by 80 / 8: the oscillator is at 960 MHz
         (Family.SERIES7, 100.0, 50.0, 50.0),
     ],
 )
