@@ -132,9 +132,9 @@ class AxiLiteBridge(wiring.Component):
                 m.d.sync += [axi.rvalid.eq(1), axi.rresp.eq(response), axi.rdata.eq(bus.value)]
         return m
 
-    def _accept(self, m: Module, valid: Value, ready: Value, keep: Any, done: Value) -> Signal:
+    def _accept(self, m: Module, valid: Value, ready: Signal, keep: Any, done: Value) -> Signal:
         """Take what a channel brings, and no more until it is dealt with; returns whether it is kept."""
-        kept = Signal()
+        kept = Signal(name=f"{ready.name}_kept")
         with m.If(valid & ready):
             m.d.sync += [kept.eq(1), ready.eq(0), keep]
         with m.Elif(done):

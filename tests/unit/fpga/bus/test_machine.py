@@ -14,29 +14,31 @@ from .mutation import mutate
 
 CONFIG = Config(sizes=(6, 3), scale=4, weight_bits=5, pixels_per_beat=2)
 rng = np.random.default_rng(3)
-FEATURES = rng.integers(0, 256, (6, 6), dtype=np.uint8)
+WIDE = rng.integers(0, 256, (6, 22), dtype=np.uint8)
+FEATURES = WIDE[:, :6]
 LABELS = rng.integers(0, 3, 6)
 
 
 def check_training_and_weights(config=CONFIG):
     """Train and read, by streams and by registers; whether all of it is the model's."""
+    features = WIDE[:, : config.sizes[0]]
     model = Trainer(config)
     model.load([matrix[::-1].copy() for matrix in model.weights()])
     interpreted = InterpretedMachine(config, model.weights())
     host = interpreted.host(config)
     for part in (slice(0, 2), slice(2, 3)):
-        fired = host.train(FEATURES[part], LABELS[part], 1)
-        traces = model.train(FEATURES[part], LABELS[part], 1)
+        fired = host.train(features[part], LABELS[part], 1)
+        traces = model.train(features[part], LABELS[part], 1)
         np.testing.assert_array_equal(fired, [trace.outputs for trace in traces])
     # Samples as fast as they can be taken, results so slowly that the machine must wait.
     interpreted.stalls, interpreted.result_stalls = 0, 0.95
-    np.testing.assert_array_equal(host.infer(FEATURES, 1), model.infer(FEATURES, 1))
+    np.testing.assert_array_equal(host.infer(features, 1), model.infer(features, 1))
     host = interpreted.host(config, streams=False)
     model.load([-matrix[:, ::-1] for matrix in model.weights()])
     host.load([-matrix[:, ::-1] for matrix in host.weights()])
-    np.testing.assert_array_equal(host.infer(FEATURES[:2], 2), model.infer(FEATURES[:2], 2))
-    host.train(FEATURES[3:4], LABELS[3:4])
-    model.train(FEATURES[3:4], LABELS[3:4])
+    np.testing.assert_array_equal(host.infer(features[:2], 2), model.infer(features[:2], 2))
+    host.train(features[3:4], LABELS[3:4])
+    model.train(features[3:4], LABELS[3:4])
     np.testing.assert_array_equal(host.weights()[0], model.weights()[0])
     assert host.generator_states() == model.generator_states()
     assert host.samples_trained == 4
@@ -45,9 +47,9 @@ def check_training_and_weights(config=CONFIG):
     assert counters == model.counts.to_dict()
 
 
-@pytest.mark.parametrize("pixels_per_beat", [1, 4, 8])
-def test_host_and_gates_agree_with_the_model_however_wide_a_beat_is(pixels_per_beat):
-    check_training_and_weights(Config(sizes=(6, 3), scale=4, weight_bits=5, pixels_per_beat=pixels_per_beat))
+@pytest.mark.parametrize(("pixels_per_beat", "inputs"), [(1, 6), (4, 6), (8, 6), (16, 22)])
+def test_host_and_gates_agree_with_the_model_however_wide_a_beat_is(pixels_per_beat, inputs):
+    check_training_and_weights(Config(sizes=(inputs, 3), scale=4, weight_bits=5, pixels_per_beat=pixels_per_beat))
 
 
 def test_a_reset_keeps_cells_and_ends_the_result_that_is_being_sent():

@@ -175,20 +175,22 @@ def check_wishbone():
                 ctx.set(bus.cyc, random.random() < 0.5)
                 ctx.set(bus.stb, 0)
                 await ctx.tick()
-            if random.random() < 0.3:
-                # Given up: no answer may come to what is asked next.
-                for signal, value in ((bus.adr, 2), (bus.we, 0), (bus.cyc, 1), (bus.stb, 1)):
-                    ctx.set(signal, value)
-                await ctx.tick().repeat(random.randint(1, 2))
-                ctx.set(bus.stb, 0)
-                await ctx.tick().repeat(random.randint(1, 2))
+            # Given up: no answer may come to what is asked next.
+            for signal, value in ((bus.adr, 2), (bus.we, 0), (bus.cyc, 1), (bus.stb, 1)):
+                ctx.set(signal, value)
+            await ctx.tick().repeat(random.randint(1, 2))
+            ctx.set(bus.stb, 0)
+            await ctx.tick().repeat(random.randint(1, 2))
             for signal, value in ((bus.adr, offset // 4), (bus.we, word is not None), (bus.dat_w, word or 0)):
                 ctx.set(signal, value)
             for signal, value in ((bus.sel, 0xF), (bus.cyc, 1), (bus.stb, 1)):
                 ctx.set(signal, value)
             *_, value, err = await ctx.tick().sample(bus.dat_r, bus.err).until(bus.ack | bus.err)
             answers.append((0 if word is not None else value, REFUSED if err else OK))
-            ctx.set(bus.stb, random.random() < 0.5 and 0)
+            ctx.set(bus.stb, 0)
+        for signal, value in ((bus.adr, 1), (bus.we, 1), (bus.sel, 0b0111), (bus.stb, 1)):
+            ctx.set(signal, value)
+        assert (await ctx.tick().sample(bus.err).until(bus.ack | bus.err)) == (1,)
         answers.append("end")
 
     run(top, master, background=(behind(registers, events),))
@@ -295,6 +297,7 @@ MUTATIONS = [
     (check_axi_lite, register_file.RegisterFile, "elaborate", "~external | ~allowed | done", "1"),
     (check_axi_lite, register_file.RegisterFile, "_decode", "allowed.eq(~self.bus.write)", "allowed.eq(1)"),
     (check_wishbone, wishbone.WishboneBridge, "elaborate", "bus.address.eq(wb.adr)", "bus.address.eq(wb.adr ^ 1)"),
+    (check_wishbone, wishbone.WishboneBridge, "elaborate", "~wb.sel.all()", "~wb.sel.any()"),
     (check_wishbone, wishbone.WishboneBridge, "elaborate", "abandoned.eq(1)", "abandoned.eq(0)"),
     (check_wishbone, wishbone.WishboneBridge, "elaborate", "strobe & ~wb.ack & ~wb.err", "strobe"),
     (check_counters, counter_bank.CounterBank, "elaborate", "read_port.data.top & ~low[-1]", "0"),
