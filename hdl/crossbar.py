@@ -21,6 +21,15 @@ class Operation(enum.Enum, shape=3):
     DUMP = 4
 
 
+DONE_BY = {
+    "drives": Operation.DRIVE,
+    "senses": Operation.SENSE,
+    "pulses": Operation.PULSE,
+    "loads": Operation.LOAD,
+    "dumps": Operation.DUMP,
+}
+
+
 class CrossbarPort(wiring.Signature):
     """The one way to an array of weights, from the side that asks.
 
@@ -217,17 +226,8 @@ class IntegerCrossbar(wiring.Component):
         m.submodules.step = step = SaturatingStep(lanes=self._lanes, weight_bits=self._cell_bits)
 
         # Address: the word that an operation reads.
-        stage = data.StructLayout(
-            {
-                "valid": 1,
-                "p": port.operation.p.shape(),
-                "fold": range(max(self._folds, 2)),
-                "last_fold": 1,
-                "address": range(self._rows * self._folds),
-            }
-        )
         asked, asked_valid = Signal(port.operation.p.shape()), Signal()
-        fetched, worked = Signal(stage), Signal(stage)
+        fetched, worked = Signal(self._stage()), Signal(self._stage())
         driving = asked.operation == Operation.DRIVE
         each_fold = (asked.operation == Operation.SENSE) | (asked.operation == Operation.PULSE)
         address = Signal.like(read_port.addr)
@@ -239,13 +239,10 @@ class IntegerCrossbar(wiring.Component):
             fold.eq(Mux(driving, drive_fold, Mux(each_fold, inner_fold, asked.fold))),
             last_fold.eq(~each_fold | (inner_fold == self._folds - 1)),
             stale.eq(
-                Cat(
-                    _is(before, Operation.PULSE, Operation.LOAD) & (before.address == address)
-                    for before in (fetched, worked)
-                ).any()
+                Cat(before.writes & (before.address == address) for before in (fetched, worked)).any()
                 & (asked.operation != Operation.LOAD)
             ),
-            drive_ends.eq(Cat(_is(before, Operation.DRIVE) & before.p.last for before in (fetched, worked)).any()),
+            drive_ends.eq(Cat(before.drives & before.p.last for before in (fetched, worked)).any()),
             accept.eq(asked_valid & ~stale & ~(driving & (forward_read.busy | drive_ends))),
             port.operation.ready.eq(~asked_valid | (accept & last_fold)),
             address.eq(Array(index * self._rows for index in range(self._folds))[fold] + asked.row),
@@ -255,7 +252,8 @@ class IntegerCrossbar(wiring.Component):
         with m.If(port.operation.ready):
             m.d.sync += [asked.eq(port.operation.p), asked_valid.eq(port.operation.valid)]
         m.d.sync += [
-            fetched.valid.eq(accept),
+            *(fetched[name].eq(accept & (asked.operation == operation)) for name, operation in DONE_BY.items()),
+            fetched.writes.eq(accept & ((asked.operation == Operation.PULSE) | (asked.operation == Operation.LOAD))),
             fetched.p.eq(asked),
             fetched.fold.eq(fold),
             fetched.last_fold.eq(last_fold),
@@ -274,7 +272,7 @@ class IntegerCrossbar(wiring.Component):
         signs = Signal(data.ArrayLayout(signed(2), self._lanes))
         m.d.comb += [
             signs.eq(port.signs.as_value().word_select(worked.fold, 2 * self._lanes)),
-            forward_read.valid.eq(_is(worked, Operation.DRIVE)),
+            forward_read.valid.eq(worked.drives),
             forward_read.last.eq(worked.p.last),
             forward_read.clear.eq(port.clear),
             step.signs.eq(signs),
@@ -285,20 +283,21 @@ class IntegerCrossbar(wiring.Component):
         moved = self._select_digit(m, worked.p, cells, weights_read, forward_read, step)
         connect(m, flipped(port.request), forward_read.request)
         connect(m, forward_read.response, flipped(port.response))
-        with m.If(_is(worked, Operation.PULSE)):
-            m.d.comb += [
-                write_port.data.eq(Cat(step.stepped[lane] for lane in range(self._lanes) for _ in range(self._digits))),
-                write_port.en.eq(moved),
-                port.written.valid.eq(1),
-                port.written.row.eq(worked.p.row),
-                port.written.fold.eq(worked.fold),
-                port.written.cells.eq(step.stepped),
-            ]
-        with m.Elif(_is(worked, Operation.LOAD)):
-            m.d.comb += [
-                write_port.data.eq(Cat(worked.p.value for _ in range(self._lanes * self._digits))),
-                write_port.en.eq(1 << worked.p.cell),
-            ]
+        m.d.comb += [
+            *(
+                write_port.data[lane * self._digits + digit].eq(Mux(worked.loads, worked.p.value, step.stepped[lane]))
+                for lane in range(self._lanes)
+                for digit in range(self._digits)
+            ),
+            port.written.valid.eq(worked.pulses),
+            port.written.row.eq(worked.p.row),
+            port.written.fold.eq(worked.fold),
+            port.written.cells.eq(step.stepped),
+        ]
+        with m.If(worked.loads):
+            m.d.comb += write_port.en.eq(1 << worked.p.cell)
+        with m.Elif(worked.pulses):
+            m.d.comb += write_port.en.eq(moved)
 
         busy = forward_read.busy
         if self._backward:
@@ -308,16 +307,29 @@ class IntegerCrossbar(wiring.Component):
             m.d.comb += [
                 backward_read.word.eq(weights_read),
                 backward_read.signs.eq(signs),
-                backward_read.valid.eq(_is(worked, Operation.SENSE)),
+                backward_read.valid.eq(worked.senses),
                 backward_read.row.eq(worked.p.row),
                 backward_read.last.eq(worked.last_fold),
                 port.sensed.eq(backward_read.sensed),
             ]
             busy = busy | backward_read.busy
         m.d.comb += port.idle.eq(
-            ~Cat(asked_valid, fetched.valid, worked.valid, dumping, port.dumped.valid).any() & ~busy
+            ~Cat(asked_valid, *(stage[name] for stage in (fetched, worked) for name in DONE_BY), dumping).any()
+            & ~port.dumped.valid
+            & ~busy
         )
         return m
+
+    def _stage(self) -> data.StructLayout:
+        """An operation on its way through the memory; what it does is a bit each, for these go to all lanes."""
+        return data.StructLayout(
+            {
+                **dict.fromkeys((*DONE_BY, "writes", "last_fold"), 1),
+                "p": self.port.operation.p.shape(),
+                "fold": range(max(self._folds, 2)),
+                "address": range(self._rows * self._folds),
+            }
+        )
 
     def _dump(self, m: Module, worked: data.View, cells: data.View) -> Signal:
         """Choose a cell in two steps, for there are many; returns whether the first one is done."""
@@ -329,7 +341,7 @@ class IntegerCrossbar(wiring.Component):
         ]
         chosen = Signal(data.ArrayLayout(signed(self._cell_bits), len(parts)))
         m.d.sync += [
-            dumping.eq(_is(worked, Operation.DUMP)),
+            dumping.eq(worked.dumps),
             place.eq(worked.p.cell),
             *(chosen[index].eq(Array(part)[worked.p.cell % DUMP_PART]) for index, part in enumerate(parts)),
             self.port.dumped.valid.eq(dumping),
@@ -376,8 +388,3 @@ class IntegerCrossbar(wiring.Component):
         padding = [0] * (self._folds * lanes - self._columns * self._digits)
         starts = range(0, self._folds * lanes, lanes)
         return [[*row, *padding][start : start + lanes] for start in starts for row in self._weights]
-
-
-def _is(stage: data.View, *operations: int) -> Value:
-    """Whether one of `operations` is at a stage."""
-    return stage.valid & Cat(stage.p.operation == operation for operation in operations).any()

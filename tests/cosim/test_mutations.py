@@ -8,7 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stochastor.hdl import carry, counters, crossbar, error, layer, lfsr, neuron, pulse, read, samplers, trainer
+from stochastor.hdl import (
+    carry,
+    counters,
+    crossbar,
+    error,
+    events,
+    layer,
+    lfsr,
+    neuron,
+    presentation,
+    pulse,
+    read,
+    samplers,
+    trainer,
+)
 from stochastor.model.config import Config, Gate
 from stochastor.model.trainer import Trainer as Model
 from stochastor.model.trainer import power_up_weights
@@ -17,6 +31,7 @@ from stochastor.sim.scoreboard import Difference, Scoreboard
 
 SMALL = Config(sizes=(9, 5, 3), scale=3)
 DRAWS = Config(sizes=(9, 5, 3), scale=3, input_draws=2)
+ONE_BEAT = Config(sizes=(4, 5, 3), scale=3, input_draws=2)
 CARRY = Config(sizes=(9, 5, 3), scale=3, weight_bits=3, carry_digits=3, carry_base=2, carry_period=2)
 PULSES = Config(sizes=(9, 5, 3), scale=3, weight_bits=4, carry_digits=3, carry_base=2, carry_pulses=3, carry_period=2)
 
@@ -49,6 +64,31 @@ MUTATIONS = [
     (carry.Carry, "_compare", "digit_max - geometry.pulses + 1", "digit_max", PULSES, "carried_up"),
     (carry.Carry, "elaborate", "downward.eq(1)", "downward.eq(0)", CARRY, "gates"),
     (crossbar.IntegerCrossbar, "_select_digit", "worked.digit == digit", "digit == 0", CARRY, "carried_up"),
+    (
+        crossbar.IntegerCrossbar,
+        "elaborate",
+        "== address) for before in (fetched,",
+        "== address) for before in (worked,",
+        CARRY,
+        "weights",
+    ),
+    (
+        crossbar.IntegerCrossbar,
+        "elaborate",
+        "cells.eq(read_port.data)",
+        "cells.eq(~read_port.data.as_value())",
+        SMALL,
+        "fired",
+    ),
+    (
+        events.EventList,
+        "elaborate",
+        "self.complete & (left == 1)",
+        "left == 1",
+        Config(sizes=(9, 5, 3), lanes=2),
+        "rows",
+    ),
+    (presentation.Presenter, "elaborate", "pattern_ends & ~groups.valid", "pattern_ends", ONE_BEAT, "gates"),
     (trainer.Trainer, "_end_sample", "If(carries)", "If(~carries)", CARRY, "carried_up"),
     (samplers.Draws, "elaborate", "last_words, words", "words, words", Config(sizes=(9, 9, 3), tables=8), "fired"),
 ]
