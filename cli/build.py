@@ -65,14 +65,14 @@ def build(
 
     DIR then holds the bitstream, the Verilog, and build.json: what the chip has spent, the fastest clock that nextpnr
     found, cycles of a training sample (counted in compiled simulation over --data), samples a second in the core and
-    over the link, and releases of the tools. Nothing is written unless the clock is met; then the exit code is 3, and
-    the slowest path is named. For Vivado boards, --verilog-only writes Verilog, constraints and a Tcl script, which are
+    over the link, and releases of the tools. If the clock is not met, nothing is written, the slowest path is named,
+    and the exit code is 3. For Vivado boards, --verilog-only writes Verilog, constraints and a Tcl script, which are
     checked by Yosys but were not tried on hardware.
 
     Examples:
 
         stochastor build --board list
-        stochastor build --board icebreaker --config small.toml --out build/icebreaker
+        stochastor build --board icebreaker --preset small --no-counters --out build/icebreaker
         stochastor build --board ulx3s_85f --preset mnist --data mnist --frequency-mhz 80 --out build/ulx3s
         stochastor build --board arty_a7_100 --preset digits --verilog-only --out build/arty
     """

@@ -23,7 +23,7 @@ MASKED_SHAPES = {
     Family.SERIES7: ((512, 36), (1024, 18), (2048, 9)),
 }
 # Estimate of look-up tables, or of logic cells, which are flip-flops as well, after the builds of docs/boards.md.
-BASE_LUTS = {Family.ICE40: 5_000, Family.ECP5: 3_200, Family.SERIES7: 3_200}
+BASE_LUTS = 5_000
 LUTS_PER_COUNTER = 56
 LUTS_PER_LANE = 10.0
 LUTS_PER_READ_BIT = 2.8
@@ -55,7 +55,7 @@ class Needs:
         return cls(
             block_rams=sum(_layer_blocks(config, family, geometry) for geometry in geometries) + _gate_blocks(config),
             luts=round(
-                BASE_LUTS[family]
+                BASE_LUTS
                 + LUTS_PER_COUNTER * (_counters(config) if target.counters else 0)
                 + sum(geometry.lanes * _luts_per_lane(geometry) for geometry in geometries)
             ),

@@ -13,7 +13,8 @@ OUT = Path("build/boards")
 MACHINES = {
     "icebreaker": ["--board", "icebreaker", "--preset", "small", "--no-counters"],
     "hx8k": ["--board", "ice40_hx8k_b_evn", "--preset", "small"],
-    "ulx3s": ["--board", "ulx3s_85f", "--preset", "mnist", "--frequency-mhz", "25"],
+    "ulx3s_25f": ["--board", "ulx3s_25f", "--preset", "small", "--frequency-mhz", "40"],
+    "ulx3s_85f": ["--board", "ulx3s_85f", "--preset", "mnist", "--frequency-mhz", "80"],
 }
 FIGURES = {
     "LUTs": "luts",

@@ -8,7 +8,7 @@ from .bench import BYTE_CYCLES, CYCLE_S
 
 BAUD = 10 * round(1 / CYCLE_S) // BYTE_CYCLES
 SLICE_CYCLES = 20
-CYCLE_LIMIT = 14_000
+CYCLE_LIMIT = 10_000
 
 
 class InterpretedLine:

@@ -32,7 +32,7 @@ def check_training_and_weights():
         traces = model.train(FEATURES[part], LABELS[part], 1)
         np.testing.assert_array_equal(fired, [trace.outputs for trace in traces])
     model.load([-matrix[:, ::-1] for matrix in model.weights()])
-    board.restore([-matrix[:, ::-1] for matrix in board.weights()], board.generator_states(), 3)
+    board.restore([-matrix[:, ::-1] for matrix in board.weights()], model.generator_states(), 3)
     for passes in (1, 2):
         np.testing.assert_array_equal(board.infer(FEATURES[:2], passes), model.infer(FEATURES[:2], passes))
     np.testing.assert_array_equal(board.weights()[0], model.weights()[0])
@@ -81,7 +81,6 @@ MUTATIONS = [
     (executor.Executor, "_samples", "work.position + 1", "work.position + 2"),
     (executor.Executor, "_samples", "work.word[0].eq(1)", "work.word[0].eq(0)"),
     (executor.Executor, "_next_word", "row.eq(row + 1)", "row.eq(row)"),
-    (executor.Executor, "_next_word", "column.eq(column + 1)", "column.eq(column)"),
     (executor.Executor, "_ask", "work.value[: len(cell)], cell)", "cell, cell)"),
     (executor.Executor, "_tell_identity", "work.value, work.position", "work.position, work.value"),
     (samples.ResultBytes, "elaborate", "result.votes[output][0]", "~result.votes[output][0]"),
