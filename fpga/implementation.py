@@ -10,7 +10,7 @@ from ..hdl.verilog import to_verilog
 from ..model.errors import ConfigError, ToolError
 from .boards import Board, Family
 from .fit import does_not_fit
-from .netlist import free_collisions
+from .netlist import free_collisions, without_brackets
 from .pins import BoardPins
 from .pll import Setting, choose_setting
 from .reports import AFTER_SYNTHESIS, REPORT, Routing, Synthesis, read_overflow, read_routing, read_synthesis
@@ -130,7 +130,7 @@ def elaborate(target: Target, frequency_MHz: float) -> Sources:
     plan = platform.prepare(BoardPins(board, top, clocking.setting), NAME, emit_src=False, **options)
     files = dict(plan.files)
     if not board.vivado:
-        files[f"{NAME}.il"] = free_collisions(_text(files[f"{NAME}.il"]))
+        files[f"{NAME}.il"] = without_brackets(free_collisions(_text(files[f"{NAME}.il"])))
     return Sources(target=target, clocking=clocking, files=files)
 
 

@@ -5,6 +5,7 @@ import re
 _MARK = r"  attribute \no_rw_check 1"
 _MEMORY = re.compile(r"  memory .*\\(?P<name>\S+)$")
 _MEMORY_OF_CELL = re.compile(r'    parameter \\MEMID "\\\\(?P<name>\S+)"$')
+_NAME_OF_ELEMENT = re.compile(r'\\[^\s"]*\[[^\s"]*')
 _COLLISIONS = re.compile(r"    parameter \\COLLISION_X_MASK (?P<width>\d+)'[01]+$")
 
 
@@ -36,3 +37,16 @@ def free_collisions(netlist: str) -> str:
         marked = line == _MARK or (marked and line.startswith("  attribute "))
         lines.append(line)
     return "\n".join(lines)
+
+
+def without_brackets(netlist: str) -> str:
+    r"""Write names of array elements with points: ``\words[0]`` becomes ``\words.0``.
+
+    ABC9 takes such a name for a bit of a wire, and Yosys then stops, since it does not find the wire again.
+
+    Parameters
+    ----------
+    netlist : str
+        RTLIL as Amaranth writes it, where a blank parts the bits of a wire from its name.
+    """
+    return _NAME_OF_ELEMENT.sub(lambda name: name[0].replace("[", ".").replace("]", ""), netlist)

@@ -136,7 +136,7 @@ def level_label(level: Level, series: str) -> str:
 
 def nonidealities() -> tuple[Nonideality, ...]:
     """All non-idealities, each alone on a device that is ideal otherwise."""
-    exact = (ONE_CELL, CARRY)  # backpropagation in situ reads exactly
+    machines = (ONE_CELL, CARRY)
     return (
         _shares("cycle-to-cycle spread", "% of a step", "cycle_spread_of_step", (0, 100, 400)),
         _shares("device-to-device spread of steps", "%", "step_spread", (0, 30)),
@@ -145,8 +145,8 @@ def nonidealities() -> tuple[Nonideality, ...]:
             unit="%, half of them on",
             levels=tuple(_level(str(share), stuck_on=share / 200, stuck_off=share / 200) for share in (0, 5, 10)),
         ),
-        _shares("read noise", "% of a conductance", "read_noise", (0, 5), exact),
-        _shares("mismatch of SET and RESET", "%", "mismatch", (0, 30)),
+        _shares("read noise", "% of a conductance", "read_noise", (0, 5), machines),
+        _shares("mismatch of SET and RESET", "%", "mismatch", (0, 30), machines),
         Nonideality(
             title="nonlinearity",
             unit="label of SET, less for RESET",
@@ -155,6 +155,7 @@ def nonidealities() -> tuple[Nonideality, ...]:
                 *(_nonlinear(label) for label in (1, 4)),
                 _level("soft bounds", response="soft_bounds"),
             ),
+            series=machines,
         ),
         Nonideality(
             title="states",
@@ -163,6 +164,7 @@ def nonidealities() -> tuple[Nonideality, ...]:
                 Level(label=str(1 << bits), array=ArrayConfig(device=replace(IDEAL, states=1 << bits)), bits=bits - 7)
                 for bits in (7, 6, 5)
             ),
+            series=machines,
         ),
         Nonideality(
             title="comparator noise",

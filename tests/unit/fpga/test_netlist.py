@@ -1,7 +1,7 @@
 from amaranth.back import rtlil
 from amaranth.hdl import Module, Signal
-from amaranth.lib import memory
-from stochastor.fpga.netlist import free_collisions
+from amaranth.lib import data, memory
+from stochastor.fpga.netlist import free_collisions, without_brackets
 
 
 def netlist(*marks):
@@ -33,3 +33,16 @@ def test_collisions_are_free_in_memories_that_are_marked_and_in_no_other():
 def test_a_netlist_without_marks_stays_as_it_is():
     before = netlist({}, {})
     assert free_collisions(before) == before
+
+
+def test_names_of_array_elements_have_no_brackets_and_bits_keep_theirs():
+    m = Module()
+    cells = Signal(data.ArrayLayout(data.StructLayout({"low": 2, "high": 2}), 3), name="cells")
+    out = Signal(3)
+    m.d.comb += out.eq(cells[2].high + cells.as_value()[1])
+    before = rtlil.convert(m, ports=[cells.as_value(), out], emit_src=False)
+    after = without_brackets(before)
+    assert r"\cells[2].high" in before
+    assert r"\cells.2.high" in after
+    assert after.replace(".0", "[0]").replace(".1", "[1]").replace(".2", "[2]") == before
+    assert r"\cells [1]" in after
