@@ -118,8 +118,12 @@ def describe_config(config: Config) -> Iterator[str]:
         if config.carry_pulses > 1:
             yield f"{config.carry_pulses} pulses a carry"
         yield f"carry every {config.carry_period}"
+        if config.carry_verify:
+            yield f"verified by up to {config.carry_verify} pulses"
     else:
         yield f"{config.weight_bits} bits"
+    if config.pulses_per_step > 1:
+        yield f"{config.pulses_per_step} pulses a step"
     yield f"scale {config.scale}"
     yield GATES[config.gate]
     if config.input_draws > 1:

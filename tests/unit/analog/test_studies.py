@@ -121,7 +121,7 @@ def alone_in(level):
 def test_more_states_make_finer_weights_of_the_same_range():
     rows = find_device_study("nonidealities").rows
     configs = [row.learner.config for row in rows if row.group == "states" and row.label.endswith(SERIES["one_cell"])]
-    assert [config.weight_bits for config in configs] == [8, 7, 6, 5, 4]
+    assert [config.weight_bits for config in configs] == [7, 6, 5]
     assert len({config.scale / (1 << config.weight_bits) for config in configs}) == 1
 
 
@@ -168,8 +168,8 @@ def test_the_table_of_nonidealities_has_a_line_a_level():
     outcomes = {(row.group, row.label): (outcome({0: index / 1000}),) for index, row in enumerate(study.rows)}
     lines = [line for line in nonidealities_markdown(study, outcomes).splitlines() if line.startswith("| ")][2:]
     assert len(lines) == sum(len(kind.levels) for kind in nonidealities())
-    assert lines[1] == "|  | 25 | 0.30 | 0.40 | 0.50 |"
-    assert lines[-1] == f"|  | 64 | {(len(study.rows) - 2) / 10:.2f} | {(len(study.rows) - 1) / 10:.2f} |  |"
+    assert lines[1] == "|  | 100 | 0.30 | 0.40 | 0.50 |"
+    assert lines[-1] == f"|  | 32 | {(len(study.rows) - 1) / 10:.2f} |  |  |"
 
 
 def test_units_have_the_prefix_that_fits():
