@@ -83,9 +83,12 @@ class Lfsr(wiring.Component):
             state.eq(Array(states)[self.port.bank] if several else states[0]),
             self.port.state.eq(state),
             self.words[0].eq(Array(nexts)[self.port.bank] if several else nexts[0]),
-            *(self.words[index].eq(_leap(m, self.words[index - 1])) for index in range(1, self._count)),
+            *(
+                self.words[index].eq(_leap(m, self.words[index - 1], f"word{index}_"))
+                for index in range(1, self._count)
+            ),
             last.eq(Mux(self.port.load, self.port.load_state, self.words[self._count - 1])),
-            beyond.eq(_leap(m, last)),
+            beyond.eq(_leap(m, last, "")),
         ]
         ahead = [state, *self.words, beyond]
         for bank, seed in enumerate(self._seeds):
@@ -109,12 +112,13 @@ def _after(state: int) -> int:
     return state
 
 
-def _leap(m: Module, state: Value) -> Value:
+def _leap(m: Module, state: Value, prefix: str) -> Value:
     """The state after as many shifts as it has bits, by the bits that leave it meanwhile: half the area of 32 parities.
 
     A bit that leaves goes to all taps, so that later ones meet it: out[i] = fresh[i] + out[i-1] + out[i-2] modulo 2 for
     the taps 0 and 1, fresh[i] = state[i] + out[i-1-tap] for the higher ones. As 1 + x + x^2 divides 1 + x^3, that is
     out[i] = out[i-3] + fresh[i] + fresh[i-1], a sum over every third; every sixth shares a pair of them.
+    `prefix` tells the names of one leap from those of others.
     """
     taps = [bit for bit in range(WORD_BITS) if MASK >> bit & 1]
     fresh: list[Value] = []
@@ -122,7 +126,7 @@ def _leap(m: Module, state: Value) -> Value:
     out: list[Signal] = []
     for index in range(WORD_BITS):
         fresh.append(Cat(state[index], *(out[index - 1 - tap] for tap in taps if 1 < tap < index)).xor())
-        pair, left = Signal(name=f"pair{index}"), Signal(name=f"out{index}")
+        pair, left = Signal(name=f"{prefix}pair{index}"), Signal(name=f"{prefix}out{index}")
         pairs.append(pair)
         out.append(left)
         m.d.comb += [

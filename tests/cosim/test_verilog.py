@@ -108,7 +108,7 @@ def test_the_waivers_hide_no_mistake(tmp_path: Path, mistake: str, rule: str) ->
 def test_every_waiver_says_why() -> None:
     lines = [line for line in LINT_WAIVERS.read_text().splitlines() if line]
     assert lines[0] == "`verilator_config"
-    assert len([line for line in lines if line.startswith("lint_off")]) <= 12
+    assert len([line for line in lines if line.startswith("lint_off")]) <= 14
     for before, line in pairwise(lines):
         assert line.startswith(("// ", "lint_off -rule "))
         assert line.startswith("// ") or before.startswith(("// ", "lint_off -rule "))
