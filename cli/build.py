@@ -82,6 +82,7 @@ def build(
         _print_boards()
         return
     from ..fpga.building import build as build_target
+    from ..fpga.fit import check_fit
     from ..fpga.target import Target
 
     chosen = boards.board(board)
@@ -96,6 +97,7 @@ def build(
         return
     if chosen.vivado:
         raise ConfigError(f"{chosen.title} is built by Vivado: --verilog-only writes what it takes")
+    check_fit(target)
     dataset = load_data(data or DEFAULT_DATA, machine)
     with BuildProgress() as progress:
         done = build_target(target, seeds=range(seed, seed + seeds), jobs=jobs, told=progress.tell)
