@@ -158,7 +158,8 @@ def check(
     """Train the same samples on the board and on the golden model, and compare what crosses the link bit for bit.
 
     Both start anew. Compared are fired outputs of every training sample, all weights, generators, counters, and votes
-    for test samples; a difference is named, and the command exits with code 1.
+    for test samples; a difference is named, and the command exits with code 1. Cells of arrays on the pins of the board
+    are programmed and read back first, which shows wrong wires; whatever devices are not ideal in makes differences.
 
     Examples:
 

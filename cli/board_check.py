@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.config import Config
+from ..hdl.geometry import Geometry
+from ..model.config import ArraySide, Config
 from ..model.data import Dataset
 from ..model.errors import DataError
 from ..model.schedule import exponent, sample_order
@@ -75,6 +76,15 @@ def check_board(board: "Board", dataset: Dataset, samples: int) -> CheckReport:
     board.reset()
     board.restore(model.weights(), model.generator_states(), 0)
     comparison = _Comparison()
+    if config.array_side is ArraySide.PINS and not _programmed(comparison, board, model):
+        return CheckReport(
+            samples=0,
+            compared=comparison.compared,
+            first_difference=comparison.first,
+            samples_per_second=0.0,
+            retries=board.link.retries,
+            counters=False,
+        )
     traces: list[Trace] = []
     seconds = 0.0
     with sample_progress("compare", samples) as progress:
@@ -136,6 +146,19 @@ class _Comparison:
             place = where.format(first + at[0], *at[1:])
             self.first = f"{place}: model {expected[at]}, board {actual[at]}"
         return not len(different)
+
+
+def _programmed(comparison: _Comparison, board: "Board", model: Trainer) -> bool:
+    """Whether cells of arrays outside read back as they were programmed; a wrong wire shows here first."""
+    for layer, (expected, actual) in enumerate(zip(model.weights(), board.weights(), strict=True), start=1):
+        if not comparison.same(expected, actual, f"layer {layer}, row {{0}}, cell column {{1}}, read back"):
+            geometry = Geometry.of(board.config, layer)
+            column = int(np.argwhere(expected != actual)[0][1])
+            comparison.first = (
+                f"{comparison.first} (array{layer}.decision[{column // geometry.digits % geometry.tables}])"
+            )
+            return False
+    return True
 
 
 def _compare_state(

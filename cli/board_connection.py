@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..model.config import Config
-from ..model.errors import BoardError
+from ..model.errors import BoardError, StochastorError
 from .console import notices
 
 if TYPE_CHECKING:
@@ -64,7 +64,13 @@ def simulated_port(config: Config, baud: int | None) -> Iterator[tuple[str, int]
     with notices.status("building the simulated board"):
         simulation = SimulatedBoard(config, clock_hz=CLOCKS_PER_BIT * rate, baud=rate)
     with simulation, SimulatedPort(simulation) as port:
-        yield port.path, rate
+        try:
+            yield port.path, rate
+        except StochastorError:
+            # What stopped the simulation comes before what the host saw of it.
+            if port.failure is not None:
+                raise port.failure from None
+            raise
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """``stochastor build``: a bitstream of a machine for an FPGA board."""
 
 import json as json_format
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ..fpga.target import Target
 
 BoardOption = Annotated[str, typer.Option("--board", metavar="NAME", help="Board to build for; `list` names them all.")]
-FIGURES = "build.json"
+FIGURES, MACHINE = "build.json", "stochastor.toml"
 
 
 def build(
@@ -32,6 +33,15 @@ def build(
     ] = None,
     preset: PresetOption = None,
     config: ConfigOption = None,
+    array: Annotated[
+        str | None,
+        typer.Option(
+            "--array",
+            metavar="SIDE",
+            help="Where weights are, instead of array_side: memory (block RAM) or pins (arrays outside).",
+            show_default=False,
+        ),
+    ] = None,
     data: DataOption = None,
     samples: Annotated[
         int, typer.Option("--samples", metavar="N", min=1, help="Training samples that cycles are counted over.")
@@ -63,11 +73,14 @@ def build(
 ) -> None:
     """Build a bitstream of a machine with its serial link, by Yosys and nextpnr.
 
-    DIR then holds the bitstream, the Verilog, and build.json: what the chip has spent, the fastest clock that nextpnr
-    found, cycles of a training sample (counted in compiled simulation over --data), samples a second in the core and
-    over the link, and releases of the tools. If the clock is not met, nothing is written, the slowest path is named,
-    and the exit code is 3. For Vivado boards, --verilog-only writes Verilog, constraints and a Tcl script, which are
-    checked by Yosys but were not tried on hardware.
+    DIR then holds the bitstream, the Verilog, the configuration as stochastor.toml, and build.json: what the chip has
+    spent, the fastest clock that nextpnr found, cycles of a training sample (counted in compiled simulation over
+    --data), samples a second in the core and over the link, and releases of the tools. If the clock is not met,
+    nothing is written, the slowest path is named, and the exit code is 3. For Vivado boards, --verilog-only writes
+    Verilog, constraints and a Tcl script, which are checked by Yosys but were not tried on hardware.
+
+    With --array pins, line drivers reach memristor arrays by pins of the board's headers; pins.md and pins.csv in DIR
+    say which signal is where, and which times it has. A machine of more pins than there are is refused.
 
     Examples:
 
@@ -75,6 +88,7 @@ def build(
         stochastor build --board icebreaker --preset small --no-counters --out build/icebreaker
         stochastor build --board ulx3s_85f --preset mnist --data mnist --frequency-mhz 80 --out build/ulx3s
         stochastor build --board arty_a7_100 --preset digits --verilog-only --out build/arty
+        stochastor build --board ulx3s_85f --array pins --config array.toml --data random --out build/array
     """
     from ..fpga import boards
 
@@ -91,6 +105,8 @@ def build(
     check_json_path(json)
     check_directory(out)
     machine = resolve_config(preset, config)
+    if array is not None:
+        machine = replace(machine, array_side=array)  # type: ignore[arg-type]
     target = Target(board=chosen, config=machine, baud=baud, frequency_MHz=frequency_mhz, counters=counters)
     if verilog_only:
         _write_sources(target, out)
@@ -103,7 +119,7 @@ def build(
         done = build_target(target, seeds=range(seed, seed + seeds), jobs=jobs, told=progress.tell)
     figures = _figures(done, target, measure_cycles(machine, dataset, samples))
     content = (json_format.dumps(figures, indent=2) + "\n").encode("ascii")
-    write_together(out, {**done.files(), FIGURES: content})
+    write_together(out, {**done.files(), MACHINE: machine.to_toml().encode("ascii"), FIGURES: content})
     _print_figures(chosen, machine, figures, out)
     write_json(json, figures)
 
@@ -138,6 +154,7 @@ def _write_sources(target: "Target", out: Path) -> None:
         )
     with notices.status("elaborating and checking"):
         sources, files = vendor_sources(target)
+    files[MACHINE] = target.config.to_toml().encode("ascii")
     write_together(out, files)
     rows = [(name, f"{len(content):,}") for name, content in files.items()]
     sizes = "-".join(map(str, target.config.sizes))
@@ -164,6 +181,7 @@ def _print_figures(board: "Board", config: Config, figures: dict[str, Any], out:
         ("look-up tables", f"{figures['luts']:,} of {board.luts:,}"),
         ("flip-flops", f"{figures['flip_flops']:,}"),
         ("block RAMs", f"{figures['block_rams']} of {board.block_rams}"),
+        *([("pins of arrays, see pins.md", f"{len(figures['pins'])}")] if "pins" in figures else []),
         ("clock", f"{figures['frequency_mhz']:g} MHz"),
         ("fastest clock", f"{figures['fmax_mhz']:g} MHz"),
         ("cycles per training sample", f"{figures['cycles_per_sample']:,.1f}"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.config import Config
+from ..model.config import ArraySide, Config
 from ..model.data import Dataset
 from ..model.errors import ToolError
 from ..model.schedule import sample_order
@@ -28,17 +28,26 @@ class MeasuredCycles:
 
 
 def measure_cycles(config: Config, data: Dataset, samples: int) -> MeasuredCycles:
-    """Count over the first `samples` of training, in compiled simulation; by formula where no compiler is installed."""
+    """Count over the first `samples` of training, in compiled simulation; by formula without a compiler.
+
+    By formula, too, where arrays are outside.
+    """
     order = sample_order(config.seed, 0, len(data.train_labels))[:samples]
     features, labels = data.train_features[order], data.train_labels[order]
     with notices.status(f"counting cycles over {len(labels):,} samples of {data.name}"):
-        try:
-            total, how = _simulated(config, features, labels), "in compiled simulation"
-        except ToolError:
-            total, how = _by_formula(config, features, labels), "by formula"
+        total, how = _count(config, features, labels)
     return MeasuredCycles(
         per_sample=total / len(labels), how=f"{how}, over the first {len(labels)} samples of {data.name}"
     )
+
+
+def _count(config: Config, features: NDArray[np.uint8], labels: NDArray[np.int64]) -> tuple[int, str]:
+    if config.array_side is ArraySide.MEMORY:
+        try:
+            return _simulated(config, features, labels), "in compiled simulation"
+        except ToolError:
+            pass
+    return _by_formula(config, features, labels), "by formula"
 
 
 def _simulated(config: Config, features: NDArray[np.uint8], labels: NDArray[np.int64]) -> int:

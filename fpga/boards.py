@@ -16,6 +16,26 @@ class Family(StrEnum):
     SERIES7 = "series7"
 
 
+@dataclass(frozen=True)
+class Header:
+    """A connector of a board whose pins arrays can have.
+
+    Attributes
+    ----------
+    name, number : str, int
+        As ``amaranth_boards`` has them.
+    label : str
+        What its pins are called, with {} for the name of a pin.
+    last : tuple of str
+        Pins that other chips of the board are wired to, too: they are given away when no others are left.
+    """
+
+    name: str
+    number: int
+    label: str
+    last: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Board:
     """A board by name.
@@ -40,6 +60,8 @@ class Board:
         Whether the clock comes in by the pad of the PLL, which then is the only way for it. iCE40 only.
     programmer : str
         The board's name for openFPGALoader.
+    headers : tuple of Header
+        In the order in which arrays are given their pins.
     """
 
     name: str
@@ -52,6 +74,7 @@ class Board:
     device: str = ""
     pll_at_pad: bool = False
     programmer: str
+    headers: tuple[Header, ...]
 
     @property
     def vivado(self) -> bool:
@@ -88,6 +111,9 @@ def board(name: str) -> Board:
         raise ConfigError(f"there is no board {name!r}; the boards are {', '.join(BOARDS)}") from None
 
 
+_ULX3S_ESP32 = ("11+", "11-", "12+", "12-", "13+", "13-")
+
+
 def _ulx3s(size: str, luts: int, block_rams: int) -> Board:
     return Board(
         name=f"ulx3s_{size.lower()}",
@@ -98,6 +124,7 @@ def _ulx3s(size: str, luts: int, block_rams: int) -> Board:
         block_rams=block_rams,
         frequency_MHz=50.0,
         programmer="ulx3s",
+        headers=(Header("gpio", 0, "gpio {}", last=_ULX3S_ESP32),),
     )
 
 
@@ -111,6 +138,10 @@ def _arty(size: str, luts: int, block_rams: int) -> Board:
         block_rams=block_rams,
         frequency_MHz=50.0,
         programmer=f"arty_a7_{size}t",
+        headers=(
+            *(Header("pmod", index, f"J{name} {{}}") for index, name in enumerate("ABCD")),
+            Header("ck_io", 0, "{}"),
+        ),
     )
 
 
@@ -128,6 +159,7 @@ BOARDS = {
             device="u",
             pll_at_pad=True,
             programmer="ice40_generic",
+            headers=tuple(Header("pmod", index, f"PMOD{name} {{}}") for index, name in enumerate(("1A", "1B", "2"))),
         ),
         Board(
             name="ice40_hx8k_b_evn",
@@ -139,6 +171,7 @@ BOARDS = {
             frequency_MHz=24.0,
             device="hx",
             programmer="ice40_generic",
+            headers=tuple(Header("j", number, f"J{number} {{}}") for number in (2, 3, 4, 1)),
         ),
         _ulx3s("12F", 24_288, 56),
         _ulx3s("25F", 24_288, 56),
@@ -153,6 +186,7 @@ BOARDS = {
             block_rams=208,
             frequency_MHz=50.0,
             programmer="ecpix5",
+            headers=tuple(Header("pmod", index, f"PMOD{index} {{}}") for index in range(8)),
         ),
         _arty("35", 20_800, 100),
         _arty("100", 63_400, 270),

@@ -50,6 +50,7 @@ class Build:
             "slowest_path": str(self.routing.slowest),
             "seed": self.routing.seed,
             "tools": self.tools,
+            **self.sources.pin_figures(),
         }
 
     def files(self) -> dict[str, bytes]:
@@ -57,6 +58,7 @@ class Build:
         return {
             BITSTREAM[self.sources.board.family]: self.bitstream,
             f"{NAME}.v": self.sources.verilog().encode("ascii"),
+            **self.sources.pin_files(),
         }
 
 
@@ -123,7 +125,8 @@ def vendor_sources(target: Target) -> tuple[Sources, dict[str, bytes]]:
     with tempfile.TemporaryDirectory(prefix="stochastor-") as scratch:
         check_verilog(sources, tools, Path(scratch))
     content = {name: sources.files[name] for name in (f"{NAME}.v", f"{NAME}.xdc", f"{NAME}.tcl")}
-    return sources, {name: text.encode() if isinstance(text, str) else text for name, text in content.items()}
+    texts = {name: text.encode() if isinstance(text, str) else text for name, text in content.items()}
+    return sources, texts | sources.pin_files()
 
 
 def _best_routing(

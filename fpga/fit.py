@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ..hdl.geometry import Geometry
-from ..model.config import Config, Gate
+from ..model.config import ArraySide, Config, Gate
 from ..model.errors import ConfigError
 from ..model.ledger import Count, Total
 from .boards import BOARDS, Board, Family
+from .pin_table import PinTable
 from .target import Target
 
 BLOCK_SHAPES = {
@@ -72,8 +73,12 @@ def check_fit(target: Target) -> None:
     Raises
     ------
     ConfigError
-        Saying what it needs, what there is, and what would fit.
+        Saying what it needs, what there is, and what would fit; or that comparators outside would have no time.
+    ToolError
+        If amaranth-boards is missing, where it is asked for pins.
     """
+    if target.config.array_side is ArraySide.PINS:
+        PinTable.of(target.board, target.config)
     needs, board = Needs.of(target), target.board
     if needs.fit(board):
         return
@@ -95,12 +100,13 @@ def _remedies(target: Target) -> Iterator[str]:
     bare = replace(target, counters=False)
     if target.counters and _fits(bare):
         yield "--no-counters"
+    inside = config.array_side is ArraySide.MEMORY
     fewer = [replace(config, lanes=lanes) for lanes in FEWER_LANES if lanes < (config.lanes or max(config.sizes[1:]))]
-    for where, added in ((target, ""), (bare, " with --no-counters")):
+    for where, added in ((target, ""), (bare, " with --no-counters")) if inside else ():
         if fitting := _first_fit(where, fewer):
             yield f"lanes = {fitting.lanes}{added}"
             break
-    narrower = range(config.weight_bits - 1, 3, -1) if config.carry_digits == 1 else ()
+    narrower = range(config.weight_bits - 1, 3, -1) if config.carry_digits == 1 and inside else ()
     if fitting := _first_fit(target, [replace(config, weight_bits=bits) for bits in narrower]):
         yield f"weight_bits = {fitting.weight_bits}"
     kin = (other for other in BOARDS.values() if other.vivado == board.vivado and other.luts > board.luts)
@@ -124,11 +130,12 @@ def _counters(config: Config) -> int:
 
 
 def _layer_blocks(config: Config, family: Family, geometry: Geometry) -> int:
+    tables = geometry.tables * table_blocks(family, config.reference_bits)
+    if geometry.pins:
+        return tables
     cells = geometry.lanes * geometry.digits
     depth = geometry.rows * geometry.folds
-    return blocks(family, depth, cells * geometry.cell_bits, geometry.cell_bits) + geometry.tables * table_blocks(
-        family, config.reference_bits
-    )
+    return blocks(family, depth, cells * geometry.cell_bits, geometry.cell_bits) + tables
 
 
 def _gate_blocks(config: Config) -> int:
@@ -161,4 +168,6 @@ def blocks(family: Family, depth: int, width: int, part: int) -> int:
 
 
 def _luts_per_lane(geometry: Geometry) -> float:
+    if geometry.pins:
+        return LUTS_PER_LANE
     return LUTS_PER_LANE + LUTS_PER_READ_BIT * geometry.read_bits + LUTS_PER_CELL_BIT * geometry.cell_bits

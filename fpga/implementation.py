@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ..hdl.verilog import to_verilog
+from ..model.config import ArraySide
 from ..model.errors import ConfigError, ToolError
 from .boards import Board, Family
 from .fit import does_not_fit
 from .netlist import free_collisions, without_brackets
+from .pin_files import pin_files
+from .pin_table import PinTable
 from .pins import BoardPins
 from .pll import Setting, choose_setting
 from .reports import AFTER_SYNTHESIS, REPORT, Routing, Synthesis, read_overflow, read_routing, read_synthesis
@@ -68,11 +71,14 @@ class Sources:
     clocking : Clocking
     files : dict of str or bytes
         Everything that Amaranth's platform writes, by name.
+    table : PinTable or None
+        Where arrays are, if they are outside.
     """
 
     target: Target
     clocking: Clocking
     files: dict[str, str | bytes]
+    table: PinTable | None
 
     @property
     def board(self) -> Board:
@@ -84,6 +90,16 @@ class Sources:
         if self.board.vivado:
             return _text(self.files[f"{NAME}.v"])
         return to_verilog(_text(self.files[f"{NAME}.il"]))
+
+    def pin_files(self) -> dict[str, bytes]:
+        """The table of pins, if there are any, by name."""
+        return pin_files(self.table, self.clocking.frequency_MHz) if self.table else {}
+
+    def pin_figures(self) -> dict[str, Any]:
+        """What `build.json` says of pins of arrays, if there are any."""
+        if self.table is None:
+            return {}
+        return {"pins": self.table.rows(), "pin_times_ns": self.table.times_ns(self.clocking.frequency_MHz)}
 
     def extract(self, directory: Path) -> None:
         """Write the files to `directory`."""
@@ -110,7 +126,7 @@ def elaborate(target: Target, frequency_MHz: float) -> Sources:
     Raises
     ------
     ConfigError
-        If the board makes no such frequency.
+        If the board makes no such frequency, or has too few pins.
     ToolError
         If amaranth-boards is missing.
     """
@@ -127,11 +143,12 @@ def elaborate(target: Target, frequency_MHz: float) -> Sources:
             "script_after_synth": AFTER_SYNTHESIS,
             "nextpnr_opts": f"--report {REPORT} --timing-allow-fail",
         }
-    plan = platform.prepare(BoardPins(board, top, clocking.setting), NAME, emit_src=False, **options)
+    table = PinTable.of(board, target.config) if target.config.array_side is ArraySide.PINS else None
+    plan = platform.prepare(BoardPins(board, top, clocking.setting, table), NAME, emit_src=False, **options)
     files = dict(plan.files)
     if not board.vivado:
         files[f"{NAME}.il"] = without_brackets(free_collisions(_text(files[f"{NAME}.il"])))
-    return Sources(target=target, clocking=clocking, files=files)
+    return Sources(target=target, clocking=clocking, files=files, table=table)
 
 
 def _logic_script(board: Board, clocking: Clocking) -> str:

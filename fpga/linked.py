@@ -10,6 +10,7 @@ from ..hdl.trainer import Trainer
 from ..model.config import Config
 from ..model.crossbar import Weights
 from .answers import AnswerBuffer
+from .array_lines import arrays_of, connect_arrays
 from .executor import Executor
 from .identity import Identity
 from .protocol import Sizes
@@ -58,6 +59,8 @@ class LinkedTrainer(wiring.Component):
     sent : Out(stream of 8)
         To the host.
     status : Out(LinkStatus)
+    array1, array2, ... : Out(ArrayPins)
+        As of `Trainer`.
 
     Latency
     -------
@@ -70,20 +73,21 @@ class LinkedTrainer(wiring.Component):
         self._config = config
         self._identity = identity
         self._counters = counters
-        self._weights = weights
+        self._trainer = Trainer(config, weights)
         super().__init__(
             {
                 "received": In(stream.Signature(8, always_ready=True)),
                 "broken": In(1),
                 "sent": Out(stream.Signature(8)),
                 "status": Out(LinkStatus()),
+                **arrays_of(self._trainer),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         sizes = Sizes.of(self._config)
-        trainer = Trainer(self._config, self._weights)
+        trainer = self._trainer
         m.submodules.requests = requests = RequestBuffer(sizes.buffer)
         m.submodules.answers = answers = AnswerBuffer(sizes.slot)
         m.submodules.executor = executor = Executor(self._config, self._identity, counters=self._counters)
@@ -95,6 +99,7 @@ class LinkedTrainer(wiring.Component):
         connect(m, executor.samples, trainer.samples)
         connect(m, executor.access, trainer.access)
         connect(m, trainer.results, executor.results)
+        connect_arrays(m, trainer, self)
         m.d.comb += [
             requests.broken.eq(self.broken),
             *(getattr(executor, name).eq(getattr(requests, name)) for name in _FROM_REQUESTS),

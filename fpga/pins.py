@@ -5,15 +5,18 @@ from typing import Any
 
 from amaranth.hdl import ClockDomain, Module
 from amaranth.lib import io
-from amaranth.lib.wiring import Component, Elaboratable
+from amaranth.lib.wiring import Component, Elaboratable, connect
 
+from .array_io import ArrayIO
+from .array_lines import arrays_of
 from .boards import Board
 from .clock import PllClock
+from .pin_table import PinTable
 from .pll import Setting
 
 
 class BoardPins(Elaboratable):
-    """Wires a top to the UART and the LEDs of a board, and the board's clock to it.
+    """Wires a top to the UART, the LEDs and perhaps the headers of a board, and the board's clock to it.
 
     Parameters
     ----------
@@ -22,12 +25,15 @@ class BoardPins(Elaboratable):
         With members `rx`, `tx` and `leds`; of the latter the board shows as many as it has, from the lowest on.
     setting : Setting or None
         Of the PLL; without one, the board's clock is taken as it is.
+    table : PinTable, optional
+        Of a top with pins of arrays.
     """
 
-    def __init__(self, board: Board, top: Component, setting: Setting | None) -> None:
+    def __init__(self, board: Board, top: Component, setting: Setting | None, table: PinTable | None = None) -> None:
         self._board = board
         self._top = top
         self._setting = setting
+        self._table = table
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -42,6 +48,10 @@ class BoardPins(Elaboratable):
         for index, (led, port) in enumerate(zip(top.leds, _led_ports(platform), strict=False)):
             m.submodules[f"led{index}"] = buffer = io.Buffer("o", port)
             m.d.comb += buffer.o.eq(led)
+        if self._table is not None:
+            m.submodules.arrays = arrays = ArrayIO(top, self._table)
+            for name in arrays_of(top):
+                connect(m, getattr(top, name), getattr(arrays, name))
         return m
 
 

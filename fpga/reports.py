@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..model.config import Config
+from ..model.config import ArraySide, Config
 from ..model.errors import ToolError
 
 REPORT = "report.json"
@@ -40,13 +40,15 @@ class Synthesis:
     memories: tuple[str, ...]
 
     def check_weights(self, config: Config) -> None:
-        """Make sure that the weights of every layer are in block RAM.
+        """Make sure that the weights of every layer are in block RAM, unless they are in arrays outside.
 
         Raises
         ------
         ToolError
             If they became flip-flops or look-up tables instead.
         """
+        if config.array_side is ArraySide.PINS:
+            return
         for layer in range(1, config.layers + 1):
             memory = f"layer{layer}.crossbar.weights"
             if not any(f".{memory}." in name for name in self.memories):

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out, connect
 from ..model.config import Config
 from ..model.crossbar import Weights
 from ..model.errors import ConfigError
+from .array_lines import arrays_of, connect_arrays
 from .identity import Identity
 from .linked import LinkedTrainer
 from .protocol import CLOCKS_PER_BIT_MIN, LABEL_BYTES, REQUEST_BYTES, Sizes
@@ -45,6 +46,8 @@ class BoardTop(wiring.Component):
         Serial line to the host, idle 1.
     leds : Out(8)
         Heartbeat, error, training, classifying, session open, receiving, sending, sending again; 1 is lit.
+    array1, array2, ... : Out(ArrayPins)
+        As of `Trainer`.
 
     Latency
     -------
@@ -65,24 +68,19 @@ class BoardTop(wiring.Component):
         weights: Sequence[Weights] | None = None,
         counters: bool = True,
     ) -> None:
-        self._config = config
         self._clocks = clocks_per_bit(clock_hz, baud)
-        self._weights = weights
-        self._counters = counters
-        self._sizes = Sizes.of(config)
-        self._identity = Identity.of(config, clock_hz, baud)
-        _check_lengths(config, self._sizes)
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(8)})
+        _check_lengths(config, Sizes.of(config))
+        self._machine = LinkedTrainer(config, Identity.of(config, clock_hz, baud), weights, counters=counters)
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(8), **arrays_of(self._machine)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.receiver = receiver = UartReceiver(self._clocks)
         m.submodules.transmitter = transmitter = UartTransmitter(self._clocks)
-        m.submodules.machine = machine = LinkedTrainer(
-            self._config, self._identity, self._weights, counters=self._counters
-        )
+        m.submodules.machine = machine = self._machine
         connect(m, receiver.bytes, machine.received)
         connect(m, machine.sent, transmitter.bytes)
+        connect_arrays(m, machine, self)
         m.d.comb += [
             receiver.rx.eq(self.rx),
             self.tx.eq(transmitter.tx),

@@ -15,7 +15,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.config import ArraySide, Config
+from ..model.config import PIN_CYCLES, ArraySide, Config
 from ..model.crossbar import Cells
 from ..model.trace import Trace
 from . import memory_cycles, pin_cycles
@@ -51,7 +51,21 @@ def most_cycles(config: Config) -> int:
     pulses = 8 + 2 * (config.carry_base + 1) * config.carry_pulses
     if config.carry_verify:
         pulses += 4 * config.search_bits + 8 * (config.carry_verify + config.carry_digits)
-    return sample + rows * (config.carry_digits - 1) * columns * pulses * 2
+    cycles = sample + rows * (config.carry_digits - 1) * columns * pulses * 2
+    if config.array_side is ArraySide.PINS:
+        cycles *= 4 * config.pulses_per_step * sum(getattr(config, name) for name in PIN_CYCLES)
+    return cycles
+
+
+def most_access_cycles(config: Config) -> int:
+    """Cycles that a cell of an array behind pins is never read or written in; block RAM takes a few."""
+    if config.array_side is not ArraySide.PINS:
+        return 0
+    groups = max(Geometry.of(config, layer).groups for layer in range(1, config.layers + 1))
+    steps = min(8 << config.weight_bits, 1 << 16)
+    verified = config.settle_cycles + 2 * config.compare_cycles + 16
+    written: int = steps * (verified + pin_cycles.pulse_cycles(config) + groups + 4)
+    return written
 
 
 def draw_cycles(config: Config, rows: NDArray[np.int64]) -> int:

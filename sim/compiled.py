@@ -14,7 +14,7 @@ from ..hdl.layer import LayerTrace as LayerTraceLayout
 from ..hdl.presentation import SampleBeat
 from ..hdl.trainer import Access, Counters, Result
 from ..hdl.verilog import TOP, Design, generate
-from ..model.config import PIN_CYCLES, ArraySide, Config
+from ..model.config import ArraySide, Config
 from ..model.crossbar import Weights
 from ..model.errors import ToolError
 from ..model.layer import generator_keys
@@ -27,7 +27,7 @@ from ..model.trainer import (
     check_weights,
 )
 from .array.pins import SimulatedArray
-from .bridge import ANSWER, ArrayBridge, array_ports
+from .bridge import ANSWER, ARRAYS_HEADER, ArrayBridge, all_widths, array_ports
 from .observation import Observed, Observer, read_counters
 from .stimulus import inference_beats, training_beats
 from .verilated import build_library
@@ -80,8 +80,7 @@ class CompiledTrainer:
         self._library = _load(build(config, design or generate(config)))
         self._machine = ctypes.c_void_p(self._library.machine_new())
         if arrays:
-            self._patience *= sum(getattr(config, name) for name in PIN_CYCLES) * 4 * config.pulses_per_step
-            self._bridge = ArrayBridge(config, arrays)
+            self._bridge = ArrayBridge(arrays, all_widths(config))
             self._library.machine_arrays(self._machine, self._bridge.answer)
 
     def __enter__(self) -> Self:
@@ -264,7 +263,8 @@ def build(config: Config, design: Design) -> Path:
     ToolError
         If Verilator or a C++ compiler is missing or fails.
     """
-    return build_library(TOP, design.verilog, HARNESS, {"ports.h": _ports_header(config)})
+    headers = {"ports.h": _ports_header(config), ARRAYS_HEADER.name: ARRAYS_HEADER.read_text()}
+    return build_library(TOP, design.verilog, HARNESS, headers)
 
 
 def _ports_header(config: Config) -> str:
@@ -287,7 +287,7 @@ def _ports_header(config: Config) -> str:
         + " ".join(f"f(trace{index}, {word_count(layout.size)})" for index, layout in enumerate(traces, start=1)),
     ]
     if config.array_side is ArraySide.PINS:
-        lines += array_ports(config)
+        lines += array_ports(config, all_widths(config))
     return "\n".join(lines) + "\n"
 
 

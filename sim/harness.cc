@@ -2,7 +2,7 @@
 //
 // ports.h, generated for a machine, names the ports and the words of their payloads:
 //   SAMPLES, RESULTS, ACCESS, VALUES, COUNTERS, IDLE, TRAINING, SAMPLE_DONE and EACH_TRACE(f);
-// and, where arrays are reached by pins, ARRAYS, ARRAY_WORDS, EACH_PIN(f) and EACH_DECISION(f).
+// and, where arrays are reached by pins, what arrays.h asks for.
 
 #include <cstdint>
 #include <cstring>
@@ -12,6 +12,10 @@
 #include "Vstochastor.h"
 #include "ports.h"
 #include "verilated.h"
+
+#ifdef ARRAYS
+#include "arrays.h"
+#endif
 
 namespace {
 
@@ -39,9 +43,6 @@ struct Stalls {
     }
 };
 
-// Takes what the pins of an array say from a cycle on; returns the decisions of its comparators, or -1 to stop.
-using Answer = int64_t (*)(uint32_t layer, uint64_t cycle, const uint32_t *pins);
-
 struct Machine {
     VerilatedContext context;
     std::unique_ptr<Vstochastor> top;
@@ -61,34 +62,15 @@ struct Machine {
     void settle() {
         top->eval();
 #ifdef ARRAYS
-        answer_pins();
+        arrays.decide(*top, cycles);
 #endif
     }
 
 #ifdef ARRAYS
-    Answer answer = nullptr;
-    bool stopped = false;
-    uint32_t pins[ARRAYS][ARRAY_WORDS] = {};
-
-    void answer_pins() {
-        if (!answer || stopped) return;
-        uint32_t now[ARRAYS][ARRAY_WORDS] = {};
-#define READ(layer, port, offset, count) read_port(top->port, now[layer] + offset, count);
-        EACH_PIN(READ)
-#undef READ
-#define DECIDE(layer, port)                                                   \
-    if (std::memcmp(now[layer], pins[layer], sizeof now[layer])) {            \
-        std::memcpy(pins[layer], now[layer], sizeof now[layer]);              \
-        int64_t decision = answer(layer, cycles, now[layer]);                 \
-        stopped = stopped || decision < 0;                                    \
-        top->port = decision;                                                 \
-    }
-        EACH_DECISION(DECIDE)
-#undef DECIDE
-        top->eval();
-    }
+    Arrays<Vstochastor> arrays;
+    bool stopped() const { return arrays.stopped; }
 #else
-    static constexpr bool stopped = false;
+    bool stopped() const { return false; }
 #endif
 
     void edge() {
@@ -140,7 +122,7 @@ void machine_counters(Machine *machine, uint32_t *words) {
 
 #ifdef ARRAYS
 // Lets arrays answer their pins from now on.
-void machine_arrays(Machine *machine, Answer answer) { machine->answer = answer; }
+void machine_arrays(Machine *machine, Answer answer) { machine->arrays.answer = answer; }
 #endif
 
 // Streams beats in until results are out and the machine is idle. Returns 0, or 1 if a sample did not end within
@@ -176,7 +158,7 @@ int machine_run(Machine *machine, const uint32_t *beats, uint64_t beat_count, ui
             quiet = 0;
         }
         top.SAMPLES_valid = 0;
-        if (++quiet > patience || machine->stopped) return 1;
+        if (++quiet > patience || machine->stopped()) return 1;
     }
     top.RESULTS_ready = 0;
     return 0;
@@ -192,7 +174,7 @@ int machine_access(Machine *machine, const uint32_t *accesses, uint64_t count, c
         top.VALUES_ready = 1;
         bool taken = false;
         for (uint64_t waited = 0;; ++waited) {
-            if (waited > patience || machine->stopped) return 1;
+            if (waited > patience || machine->stopped()) return 1;
             machine->settle();
             bool accepted = top.ACCESS_valid && top.ACCESS_ready;
             bool answered = top.VALUES_valid;

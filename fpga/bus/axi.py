@@ -10,8 +10,9 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ...model.config import Config
 from ...model.crossbar import Weights
+from ..array_lines import arrays_of, connect_arrays
 from .definition import WORD_BITS, WORD_BYTES
-from .machine import RegisteredTrainer, arrays_of, connect_arrays
+from .machine import RegisteredTrainer
 from .register_file import RegisterBus
 
 

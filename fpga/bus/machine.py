@@ -12,6 +12,7 @@ from ...hdl.presentation import NUMBER_BITS
 from ...hdl.trainer import Trainer
 from ...model.config import Config
 from ...model.crossbar import Weights
+from ..array_lines import arrays_of, connect_arrays
 from .counter_bank import CounterBank
 from .register_file import RegisterBus, RegisterFile
 from .registers import WordCounts, register_map
@@ -219,14 +220,3 @@ class RegisteredTrainer(wiring.Component):
             | (wanted.done & idle & buffer.empty)
             | (wanted.error & errors.any())
         )
-
-
-def arrays_of(component: wiring.Component) -> dict[str, Any]:
-    """Members that are pins of arrays."""
-    return {name: member for name, member in component.signature.members.items() if name.startswith("array")}
-
-
-def connect_arrays(m: Module, inner: wiring.Component, outer: wiring.Component) -> None:
-    """Lead the pins of arrays out."""
-    for name in arrays_of(inner):
-        connect(m, getattr(inner, name), flipped(getattr(outer, name)))

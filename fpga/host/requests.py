@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...hdl.cycles import most_cycles
+from ...hdl.cycles import most_access_cycles, most_cycles
 from ...model.config import Config
 from ...model.crossbar import Cells
 from ..identity import Identity
@@ -157,4 +157,4 @@ class Requests:
                 yield layer, start, min(most, cells - start), row | column << 16
 
     def _word_cycles(self, words: int) -> int:
-        return self._sample_cycles + words * STATE_BYTES * CYCLES_PER_BYTE
+        return self._sample_cycles + words * (STATE_BYTES * CYCLES_PER_BYTE + most_access_cycles(self._config))

@@ -6,19 +6,31 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 from amaranth.back import rtlil
+from amaranth.hdl import Fragment
 
 from ...hdl.verilog import to_verilog
-from ...model.config import Config
+from ...model.config import ArraySide, Config
 from ...model.crossbar import Weights
+from ...model.errors import ConfigError
+from ...sim.array.config import ArrayConfig
+from ...sim.array.pins import Levels, SimulatedArray
+from ...sim.bridge import ANSWER, ARRAYS_HEADER, ArrayBridge, array_ports, verilated
 from ...sim.verilated import build_library
+from ..array_lines import LEAST_COMPARE_CYCLES, pins_brought_out
+from ..boards import Board
+from ..pin_table import INPUT, PinTable, boards_with_pins
+from ..pins import BoardPins
 from ..top import BoardTop, clocks_per_bit
+from .platform import SimulatedPlatform
 
 TOP = "stochastor_board"
 HARNESS = Path(__file__).with_name("harness.cc")
 CLOCK_HZ = 1_000_000
 CLOCKS_PER_BIT = 4
 LATENCY_CYCLES = 8000
+MOST_WORDS = 1024
 
 
 class SimulatedBoard:
@@ -34,13 +46,20 @@ class SimulatedBoard:
         Of the board; by default 1 MHz and four clocks in a bit.
     weights : sequence of ndarray of int32, optional
         Power-up cells of layers 1 to L.
+    board : Board, optional
+        Whose pins a machine with arrays outside is put on; by default a board that has enough.
+    arrays : sequence of SimulatedArray, optional
+        Behind those pins, layers 1 to L; by default ideal ones whose cells are 0. Their comparators take all the time
+        that the configuration leaves them.
 
     Raises
     ------
     ToolError
         If Verilator or a C++ compiler is missing or fails.
     ConfigError
-        If the clock cannot make the baud rate.
+        If the clock cannot make the baud rate, or no board has pins enough.
+    PinViolation
+        From `read`.
     """
 
     def __init__(
@@ -50,12 +69,23 @@ class SimulatedBoard:
         clock_hz: int = CLOCK_HZ,
         baud: int = CLOCK_HZ // CLOCKS_PER_BIT,
         weights: Sequence[Weights] | None = None,
+        board: Board | None = None,
+        arrays: Sequence[SimulatedArray] = (),
     ) -> None:
         self.name = "simulated board"
         self.latency_s = LATENCY_CYCLES / clock_hz
         self._clock_hz = clock_hz
-        self._library = _load(_build(config, clock_hz, baud, weights))
+        self._bridge: ArrayBridge | None = None
+        self._arrays: Sequence[SimulatedArray] = ()
+        if config.array_side is ArraySide.PINS:
+            self._library = _load(_build_with_pins(config, clock_hz, baud, board or _board_for(config)))
+        else:
+            self._library = _load(_build(config, clock_hz, baud, weights))
         self._board = ctypes.c_void_p(self._library.board_new())
+        if config.array_side is ArraySide.PINS:
+            self._arrays = arrays or _ideal_arrays(config)
+            self._bridge = ArrayBridge(self._arrays, _wired(config))
+            self._library.board_arrays(self._board, self._bridge.answer)
 
     def __enter__(self) -> Self:
         return self
@@ -96,6 +126,8 @@ class SimulatedBoard:
     def read(self, timeout_s: float) -> bytes:
         """Let time pass until a frame ends, at most `timeout_s`; return the bytes that came."""
         count = self._library.board_run(self._board, max(1, round(timeout_s * self._clock_hz)))
+        if self.violation is not None:
+            raise self.violation
         content = ctypes.create_string_buffer(count)
         self._library.board_take(self._board, content)
         return content.raw
@@ -107,6 +139,20 @@ class SimulatedBoard:
     def reset(self) -> None:
         """Reset the board as its button does."""
         self._library.board_reset(self._board)
+        for array in self._arrays:
+            array.interrupt()
+
+    @property
+    def violation(self) -> Exception | None:
+        """What the machine did with an array and must not; the simulation has stopped then."""
+        return None if self._bridge is None else self._bridge.violation
+
+    def levels(self, layer: int) -> Levels:
+        """What the pins of the array of `layer` (1 to L) say now, those that are not brought out as 0."""
+        assert self._bridge is not None
+        words = (ctypes.c_uint32 * MOST_WORDS)()
+        self._library.board_pins(self._board, layer - 1, words)
+        return self._bridge.levels(layer - 1, words)
 
 
 def _build(config: Config, clock_hz: int, baud: int, weights: Sequence[Weights] | None) -> Path:
@@ -123,8 +169,61 @@ def _build_usual(config: Config, clock_hz: int, baud: int) -> Path:
 
 def _build_top(top: BoardTop, clocks: int) -> Path:
     verilog = to_verilog(rtlil.convert(top, name=TOP, emit_src=False))
-    pins = f"#pragma once\n#define CLOCKS_PER_BIT {clocks}\n"
-    return build_library(TOP, verilog, HARNESS, {"pins.h": pins})
+    pins = [
+        "#pragma once",
+        f"#define CLOCKS_PER_BIT {clocks}",
+        "#define RX rx",
+        "#define TX tx",
+        "#define LEDS(top) top.leds",
+    ]
+    return build_library(TOP, verilog, HARNESS, {"pins.h": "\n".join(pins) + "\n"})
+
+
+def _board_for(config: Config) -> Board:
+    """The board with the fewest pins that are enough."""
+    try:
+        return next(boards_with_pins(config))
+    except StopIteration:
+        raise ConfigError("no board here has as many pins as the arrays of this machine need") from None
+
+
+def _ideal_arrays(config: Config) -> list[SimulatedArray]:
+    layers = range(1, config.layers + 1)
+    zeros = [np.zeros((config.rows(layer), config.cell_columns(layer)), dtype=np.int32) for layer in layers]
+    return [SimulatedArray(config, layer, ArrayConfig(), cells) for layer, cells in zip(layers, zeros, strict=True)]
+
+
+def _wired(config: Config) -> list[dict[str, int]]:
+    """Widths of the pins that go out, of layers 1 to L."""
+    layers = (pins_brought_out(config, layer) for layer in range(1, config.layers + 1))
+    return [{name: width for name, width in pins.items() if name != INPUT} for pins in layers]
+
+
+@cache
+def _build_with_pins(config: Config, clock_hz: int, baud: int, board: Board) -> Path:
+    """The whole of a board, by the ports that its constraints give balls to."""
+    top = BoardTop(config, clock_hz=clock_hz, baud=baud)
+    platform = SimulatedPlatform(board)
+    fragment = Fragment.get(BoardPins(board, top, None, PinTable.of(board, config)), platform)
+    verilog = to_verilog(rtlil.convert(fragment, name=TOP, ports=platform.ports, emit_src=False))
+    slack = config.compare_cycles - LEAST_COMPARE_CYCLES
+    lines = [
+        "#pragma once",
+        f"#define CLOCKS_PER_BIT {clocks_per_bit(clock_hz, baud)}",
+        f"#define RX {verilated('uart_0__rx__io')}",
+        f"#define TX {verilated('uart_0__tx__io')}",
+        f"#define LEDS(top) {_leds(platform)}",
+        *array_ports(config, _wired(config), lambda layer, pin: f"array_{layer}__{pin}__io", slack),
+    ]
+    headers = {"pins.h": "\n".join(lines) + "\n", ARRAYS_HEADER.name: ARRAYS_HEADER.read_text()}
+    return build_library(TOP, verilog, HARNESS, headers)
+
+
+def _leds(platform: SimulatedPlatform) -> str:
+    """The LEDs as a number, 1 where one is lit."""
+    names = [port.name for port in platform.ports if "led_" in port.name]
+    levels = (f"(top.{verilated(name)} ^ {int(name in platform.inverted)})" for name in names)
+    return f"uint8_t({' | '.join(f'{level} << {index}' for index, level in enumerate(levels))})"
 
 
 def _load(path: Path) -> ctypes.CDLL:
@@ -134,6 +233,9 @@ def _load(path: Path) -> ctypes.CDLL:
     for name in ("board_cycles", "board_line_errors", "board_run"):
         getattr(library, name).restype = count
     library.board_leds.restype = ctypes.c_uint8
+    if hasattr(library, "board_arrays"):
+        library.board_arrays.argtypes = [board, ANSWER]
+        library.board_pins.argtypes = [board, ctypes.c_uint32, ctypes.c_void_p]
     for name in ("delete", "cycles", "line_errors", "leds", "reset", "sending"):
         getattr(library, f"board_{name}").argtypes = [board]
     library.board_send.argtypes = [board, ctypes.c_char_p, count]

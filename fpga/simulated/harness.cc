@@ -1,6 +1,7 @@
 // Runs the verilated board by its serial pins; stochastor.fpga.simulated.board calls it.
 //
-// pins.h, generated for a board, defines CLOCKS_PER_BIT.
+// pins.h, generated for a board, defines CLOCKS_PER_BIT, RX, TX and LEDS(top); and, where arrays are reached by pins, what
+// arrays.h asks for.
 
 #include <cstdint>
 #include <cstring>
@@ -11,6 +12,10 @@
 #include "Vstochastor_board.h"
 #include "pins.h"
 #include "verilated.h"
+
+#ifdef ARRAYS
+#include "arrays.h"
+#endif
 
 namespace {
 
@@ -78,11 +83,24 @@ struct Board {
     Sender sender;
     Receiver receiver;
     uint64_t cycles = 0;
+#ifdef ARRAYS
+    Arrays<Vstochastor_board> arrays;
+    bool stopped() const { return arrays.stopped; }
+#else
+    bool stopped() const { return false; }
+#endif
 
     Board() : top(new Vstochastor_board(&context, "")) {
-        top->rx = 1;
+        top->RX = 1;
         reset();
         cycles = 0;
+    }
+
+    void settle() {
+        top->eval();
+#ifdef ARRAYS
+        arrays.decide(*top, cycles);
+#endif
     }
 
     void edge() {
@@ -109,8 +127,22 @@ Board *board_new() { return new Board; }
 void board_delete(Board *board) { delete board; }
 uint64_t board_cycles(Board *board) { return board->cycles; }
 uint64_t board_line_errors(Board *board) { return board->receiver.errors; }
-uint8_t board_leds(Board *board) { return board->top->leds; }
+uint8_t board_leds(Board *board) { return LEDS((*board->top)); }
 void board_reset(Board *board) { board->reset(); }
+
+#ifdef ARRAYS
+// Lets arrays answer their pins from now on.
+void board_arrays(Board *board, Answer answer) { board->arrays.answer = answer; }
+
+// Hands out what the pins of an array say now.
+void board_pins(Board *board, uint32_t layer, uint32_t *words) {
+    uint32_t now[ARRAYS][ARRAY_WORDS] = {};
+#define READ(layer, port, offset, count) board->arrays.read(board->top->port, now[layer] + offset, count);
+    EACH_PIN(READ)
+#undef READ
+    std::memcpy(words, now[layer], sizeof now[layer]);
+}
+#endif
 
 // Queues bytes for the line to the board.
 void board_send(Board *board, const uint8_t *bytes, uint64_t count) {
@@ -124,9 +156,11 @@ int board_sending(Board *board) { return board->sender.busy(); }
 uint64_t board_run(Board *board, uint64_t cycles) {
     Vstochastor_board &top = *board->top;
     for (uint64_t end = board->cycles + cycles; board->cycles < end;) {
-        top.rx = board->sender.line();
-        bool line = top.tx;
+        top.RX = board->sender.line();
+        board->settle();
+        bool line = top.TX;
         board->edge();
+        if (board->stopped()) break;
         if (board->receiver.sample(line)) break;
     }
     return board->receiver.bytes.size();

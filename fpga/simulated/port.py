@@ -8,6 +8,7 @@ import tty
 from contextlib import suppress
 from typing import Self
 
+from ...model.errors import StochastorError
 from .board import SimulatedBoard
 
 SLICE_S = 0.01
@@ -27,6 +28,8 @@ class SimulatedPort:
     ----------
     path : str
         Name of the port.
+    failure : StochastorError or None
+        Why the simulation stopped, which pulls the cable.
     """
 
     def __init__(self, board: SimulatedBoard) -> None:
@@ -35,6 +38,7 @@ class SimulatedPort:
         tty.setraw(self._theirs)
         self.path = os.ttyname(self._theirs)
         self._closing, self._close_now = os.pipe()
+        self.failure: StochastorError | None = None
         self._thread = threading.Thread(target=self._run, name="simulated board", daemon=True)
         self._thread.start()
 
@@ -54,6 +58,14 @@ class SimulatedPort:
                 os.close(descriptor)
 
     def _run(self) -> None:
+        try:
+            self._pass_bytes()
+        except StochastorError as error:
+            self.failure = error
+            ours, self._ours = self._ours, -1
+            os.close(ours)
+
+    def _pass_bytes(self) -> None:
         """Pass bytes on, and rest once the board has been silent for long."""
         quiet_s = QUIET_S
         while True:

@@ -26,24 +26,24 @@ class PinViolation(StochastorError):
 
 
 class Levels(NamedTuple):
-    """What the driver says in a cycle; `reference` and `address` as packed bits. Pins that a layer lacks are 0."""
+    """What the driver says in a cycle; `reference` and `address` as packed bits. Pins that are not there are 0."""
 
     row: int
     row_set: int
     row_clear: int
-    group: int
     column_set: int
     column_plus: int
     column_minus: int
     phase: int
-    transposed: int
     zero: int
     integrate: int
     set: int
     reset: int
     compare: int
     reference: int
-    address: int
+    group: int = 0
+    transposed: int = 0
+    address: int = 0
     digit: int = 0
     alone: int = 0
 
@@ -98,6 +98,13 @@ class SimulatedArray:
         """The devices, all pulses done."""
         self._program()
         return self._crossbar
+
+    def interrupt(self) -> None:
+        """The driver was reset: what it had begun remains undone."""
+        self._was = SAFE
+        self._begun = dict.fromkeys(self._begun, NEVER)
+        self._strobed = NEVER
+        self._pulse = None
 
     @property
     def levels(self) -> Levels:
@@ -193,7 +200,8 @@ class SimulatedArray:
         assert self._pulse is not None
         pulse, row = self._pulse
         self._pulse = None
-        if any(noted.step != pulse.step for noted in self._pending):
+        again = row in self._pending.get(pulse, ())  # an array that is not told addresses cannot tell such pulses apart
+        if again or any(noted.step != pulse.step for noted in self._pending):
             self._program()
         self._pending.setdefault(pulse, []).append(row)
 

@@ -66,7 +66,12 @@ def machine(tmp_path):
 def test_a_build_leaves_bitstream_verilog_and_figures(tools, machine, tmp_path):
     assert build(*machine) == 0
     out = tmp_path / "out"
-    assert sorted(path.name for path in out.iterdir()) == ["build.json", "stochastor.bin", "stochastor.v"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "build.json",
+        "stochastor.bin",
+        "stochastor.toml",
+        "stochastor.v",
+    ]
     assert (out / "stochastor.bin").read_text() == "the bits"
     verilog = (out / "stochastor.v").read_text()
     assert "module stochastor(" in verilog
