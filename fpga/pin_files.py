@@ -7,11 +7,6 @@ from .boards import Family
 from .pin_table import PinTable
 
 TABLE, PAGE = "pins.csv", "pins.md"
-UNCONFIGURED = {
-    Family.ICE40: "weak pull-ups hold them high",
-    Family.ECP5: "nothing drives them",
-    Family.SERIES7: "nothing drives them, or weak pull-ups do, as the board has it",
-}
 
 
 def pin_files(table: PinTable, frequency_MHz: float) -> dict[str, bytes]:
@@ -32,12 +27,13 @@ def to_csv(table: PinTable) -> str:
 def to_markdown(table: PinTable, frequency_MHz: float) -> str:
     """A page with the wires, and the times that an array has at a clock."""
     times = table.times_ns(frequency_MHz)
+    unconfigured = "weak pull-ups hold them high" if table.board.family is Family.ICE40 else "nothing drives them"
     lines = [
         f"# Arrays of {'-'.join(map(str, table.config.sizes))} on {table.board.title}",
         "",
         "Signals are the pins of section 14 of the specification, active high; levels of 3.3 V. They change as `clock`",
         "falls: an array latches them as it rises. Before the chip is configured",
-        f"{UNCONFIGURED[table.board.family]}: pull-downs at the array keep it at rest.",
+        f"{unconfigured}: pull-downs at the array keep it at rest.",
         "",
         f"| at {frequency_MHz:g} MHz | ns |",
         "|---|---|",
