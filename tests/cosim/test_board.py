@@ -8,7 +8,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from stochastor.cli.main import run
+from command_line import stochastor
 from stochastor.fpga.host.board import Board
 from stochastor.fpga.host.packets import Request
 from stochastor.fpga.netlist import free_collisions
@@ -49,13 +49,6 @@ def files(tmp_path: Path) -> Path:
         test_labels=LABELS[150:180],
     )
     return tmp_path
-
-
-def stochastor(*arguments: object) -> int:
-    """Exit code of the command line."""
-    with pytest.raises(SystemExit) as leaving:
-        run([str(argument) for argument in arguments])
-    return int(leaving.value.code or 0)
 
 
 def assert_same(board: Board, model: Trainer) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stochastor.cli.main import run
+from command_line import stochastor
 from stochastor.fpga import pin_table
 from stochastor.fpga.boards import BOARDS
 from stochastor.fpga.host.board import Board
@@ -56,13 +56,6 @@ def files(tmp_path: Path) -> Path:
         test_labels=LABELS[150:180],
     )
     return tmp_path
-
-
-def stochastor(*arguments: object) -> int:
-    """Exit code of the command line."""
-    with pytest.raises(SystemExit) as leaving:
-        run([str(argument) for argument in arguments])
-    return int(leaving.value.code or 0)
 
 
 def at_rest(simulation: SimulatedBoard) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stochastor.cli.main import run as command
+from command_line import stochastor
 from stochastor.model.config import Config
 from stochastor.model.data import load_dataset
 from stochastor.model.errors import ToolError
@@ -56,12 +56,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path, dataset = tmp_path_factory.mktemp("runs") / "taox", load_dataset("digits")
     AnalogRun.create_on(path, CONFIG, ARRAYS["taox"], dataset, "digits").train(dataset)
     return path
-
-
-def stochastor(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as leaving:
-        command([str(argument) for argument in arguments])
-    return int(leaving.value.code or 0)
 
 
 @pytest.mark.parametrize(("layer", "devices"), [(1, (65, 24)), (2, (13, 20))])
