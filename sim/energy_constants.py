@@ -34,6 +34,7 @@ HOROWITZ = (
     "M. Horowitz, Computing's energy problem (and what we can do about it), ISSCC 2014, pp. 10-14, Fig. 1.1.9 "
     "(45 nm, 0.9 V), doi 10.1109/ISSCC.2014.6757323"
 )
+IN_HOROWITZ = "Horowitz, ISSCC 2014"
 ISAAC = "A. Shafiee et al., ISAAC, ISCA 2016, pp. 14-26, table I, parts of an IMA, doi 10.1109/ISCA.2016.12"
 COMPARATOR = (
     "B. Satapathy, A. Kaur, An energy-efficient and high-speed dynamic comparator for low-noise applications, "
@@ -81,28 +82,28 @@ CONSTANTS = {
         unit="J",
         node="45 nm",
         meaning="read of a code from its table of 256",
-        source=f"{ASSUMED}: 12 of the 64 bits of an 8 KB cache's 10 pJ ({HOROWITZ}), an eighth for the size",
+        source=f"{ASSUMED}: 12 of the 64 bits of an 8 KB cache's 10 pJ ({IN_HOROWITZ}), an eighth for the size",
     ),
     "random_word_J": Constant(
         value=0.4e-12,
         unit="J",
         node="45 nm",
         meaning="word of an LFSR",
-        source=f"{ASSUMED}: 32 parities and registers as four 32-bit additions of 0.1 pJ ({HOROWITZ})",
+        source=f"{ASSUMED}: 32 parities and registers as four 32-bit additions of 0.1 pJ ({IN_HOROWITZ})",
     ),
     "list_J": Constant(
         value=0.6e-12,
         unit="J",
         node="45 nm",
         meaning="row address written to or read from a list",
-        source=f"{ASSUMED}: 16 of the 64 bits of an 8 KB cache's 10 pJ ({HOROWITZ}), a quarter for the size",
+        source=f"{ASSUMED}: 16 of the 64 bits of an 8 KB cache's 10 pJ ({IN_HOROWITZ}), a quarter for the size",
     ),
     "control_J": Constant(
         value=0.2e-12,
         unit="J",
         node="45 nm",
         meaning="sequencing of an event of a row",
-        source=f"{ASSUMED}: two 32-bit additions of 0.1 pJ ({HOROWITZ})",
+        source=f"{ASSUMED}: two 32-bit additions of 0.1 pJ ({IN_HOROWITZ})",
     ),
     "fp32_mac_J": Constant(
         value=4.6e-12, unit="J", node="45 nm", meaning="multiply 3.7 pJ and add 0.9 pJ in fp32", source=HOROWITZ
