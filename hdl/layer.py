@@ -1,6 +1,6 @@
 """One layer of the machine, and the order in which its parts work: the twin of ``model/layer.py``."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -116,7 +116,7 @@ class Layer(wiring.Component):
     carry : In(1)
         Start to carry. Only of several digits.
     busy : Out(1)
-        What was started is not finished. A `start` is seen in the next cycle.
+        What was started is not finished, seen from the next cycle on and a cycle longer than it takes.
     any_sign : Out(1)
         Whether any sign is not 0.
     trace : Out(LayerTrace)
@@ -390,10 +390,11 @@ class Layer(wiring.Component):
                         m.next = "IDLE"
             with m.State("SETTLE"), m.If(crossbar.port.idle):
                 m.next = "IDLE"
-            m.d.comb += self.busy.eq(~phase.ongoing("IDLE") | gating)
-        if self._geometry.pins:
-            with m.If(~crossbar.port.idle):
-                m.d.comb += self.busy.eq(1)
+        begun = [self.start, self.gate, self.backward, self.update, self.access.valid & self.access.ready]
+        if carry is not None:
+            begun.append(self.carry)
+        active = Cat(*begun, gating, ~phase.ongoing("IDLE"))
+        m.d.sync += self.busy.eq((Cat(active, ~crossbar.port.idle) if self._geometry.pins else active).any())
 
     def _drive(self, m: Module, crossbar: Crossbar, row_list: EventList) -> None:
         """Drive all row events forward, once for each fold."""
@@ -409,9 +410,11 @@ class Layer(wiring.Component):
             self.trace.event.valid.eq(accepted & (fold == 0)),
             self.trace.event.row.eq(row_list.events.p),
         ]
+        again = Signal()
+        m.d.comb += row_list.replay.eq(again)
+        m.d.sync += again.eq(accepted & row_list.last & (fold != self._geometry.folds - 1))
         with m.If(accepted & row_list.last):
-            m.d.comb += row_list.replay.eq(fold != self._geometry.folds - 1)
-            m.d.sync += fold.eq(Mux(row_list.replay, fold + 1, 0))
+            m.d.sync += fold.eq(Mux(fold == self._geometry.folds - 1, 0, fold + 1))
 
     def _sense(self, m: Module, crossbar: Crossbar) -> None:
         """Read rows backward; the bias row only ends them."""

@@ -181,12 +181,14 @@ class Trainer(wiring.Component):
             m.d.comb += lower.decided.eq(upper.sign)
 
         result = Signal(Result(config.sizes[-1]))
-        self._vote(m, layers[-1], presenter.presentations.p, result)
-        working = self._sequence(m, presenter, layers, result)
-        self._count(m, working, presenter.presentations.p, layers)
+        presentation = Signal.like(presenter.presentations.p)
+        working, accessing = Signal(), Signal()
+        self._vote(m, layers[-1], presentation, result)
+        self._sequence(m, presenter, layers, presentation, result, working, accessing)
+        self._count(m, working, presentation, layers)
         if config.array_side is ArraySide.PINS:
-            self._reach_arrays(m, presenter.presentations.p, layers)
-        self._route_access(m, working, presenter, layers)
+            self._reach_arrays(m, presentation, layers)
+        self._route_access(m, working, accessing, presenter, layers)
         return m
 
     def _vote(self, m: Module, output_layer: Layer, presentation: Presentation, result: Signal) -> None:
@@ -208,11 +210,18 @@ class Trainer(wiring.Component):
                     for line, vote in enumerate(range(group * geometry.tables, geometry.columns)[: geometry.tables]):
                         m.d.sync += result.votes[vote].eq(result.votes[vote] + fired.p.bits[line])
 
-    def _sequence(self, m: Module, presenter: Presenter, layers: list[Layer], result: Signal) -> Signal:
-        """Lead a presentation through its phases, one after the other; returns whether one is worked on."""
-        presentation = presenter.presentations.p
+    def _sequence(
+        self,
+        m: Module,
+        presenter: Presenter,
+        layers: list[Layer],
+        presentation: Signal,
+        result: Signal,
+        working: Signal,
+        accessing: Signal,
+    ) -> None:
+        """Lead a presentation through its phases, one after the other, and say whether one is worked on."""
         busy = Signal()
-        working = Signal()
         phases = {name: Signal(name=name) for name in ("start", "gate", "update", "release")}
         m.d.comb += [
             busy.eq(Cat(layer.busy for layer in layers).any()),
@@ -235,8 +244,10 @@ class Trainer(wiring.Component):
         carries = presentation.carry & ~presentation.infer if self._config.carry_digits > 1 else None
         hidden = list(range(len(layers) - 1, 0, -1))
         with m.FSM(name="phase") as fsm:
-            with m.State("IDLE"), m.If(presenter.presentations.valid & ~busy):
-                m.next = "START"
+            with m.State("IDLE"):
+                m.d.sync += presentation.eq(presenter.presentations.p)
+                with m.If(presenter.presentations.valid & ~busy & ~accessing):
+                    m.next = "START"
             with m.State("START"):
                 m.d.comb += phases["start"].eq(1)
                 m.next = "FORWARD"
@@ -260,8 +271,11 @@ class Trainer(wiring.Component):
                     m.d.sync += started.eq(1)
                     with m.If(~upper.any_sign | (started & ~upper.busy)):
                         m.d.sync += started.eq(0)
-                        m.next = "UPDATE" if index == 1 else f"BACKWARD{index - 1}"
-            with m.State("UPDATE"), m.If(~busy):
+                        m.next = "SETTLE" if index == 1 else f"BACKWARD{index - 1}"
+            if hidden:
+                with m.State("SETTLE"), m.If(~busy):
+                    m.next = "UPDATE"
+            with m.State("UPDATE"):
                 m.d.comb += phases["update"].eq(1)
                 m.next = "UPDATING"
             with m.State("UPDATING"), m.If(~busy):
@@ -281,7 +295,6 @@ class Trainer(wiring.Component):
             self.training.eq(working & ~presentation.infer),
             self.idle.eq(~working & ~presenter.presentations.valid),
         ]
-        return working
 
     def _end_sample(self, m: Module, carries: Value | None) -> None:
         """Go on with the release of a sample, or with the carry that follows it."""
@@ -317,31 +330,32 @@ class Trainer(wiring.Component):
         with m.Elif(layer.release & presentation.infer):
             m.d.sync += passes.eq(passes + 1)
 
-    def _route_access(self, m: Module, working: Signal, presenter: Presenter, layers: list[Layer]) -> None:
-        """Pass accesses on while no sample is worked on; at most one read is under way."""
-        access = self.access.p
-        reading = Signal()
+    def _route_access(
+        self, m: Module, working: Signal, accessing: Signal, presenter: Presenter, layers: list[Layer]
+    ) -> None:
+        """Take an access while no sample is worked on, and pass it on before one is; at most one is under way."""
+        access = Signal(Access(self._config))
+        waiting, reading, taken = Signal(), Signal(), Signal()
         to_input = access.generator & (access.layer == 0) & (access.row == Generator.INPUT)
-        accepted = self.access.valid & self.access.ready
-        open_ = ~working & ~reading
-        if self._config.array_side is ArraySide.PINS:
-            # An access takes long: it must not begin as a sample does.
-            open_ = open_ & ~presenter.presentations.valid
         layer_ready = Array(layer.access.ready for layer in layers)[access.layer]
         m.d.comb += [
-            self.access.ready.eq(open_ & (to_input | layer_ready)),
-            presenter.port.load.eq(accepted & to_input & access.write),
+            self.access.ready.eq(~working & ~waiting & ~reading),
+            accessing.eq(waiting | (self.access.valid & self.access.ready)),
+            taken.eq(waiting & (to_input | layer_ready)),
+            presenter.port.load.eq(waiting & to_input & access.write),
             presenter.port.load_state.eq(access.value),
         ]
-        with m.If(accepted & ~access.write):
-            m.d.sync += reading.eq(1)
+        with m.If(taken):
+            m.d.sync += [waiting.eq(0), reading.eq(~access.write)]
+        with m.If(self.access.valid & self.access.ready):
+            m.d.sync += [waiting.eq(1), access.eq(self.access.p)]
         with m.If(self.values.valid & self.values.ready):
             m.d.sync += [reading.eq(0), self.values.valid.eq(0)]
-        with m.If(accepted & to_input & ~access.write):
+        with m.If(waiting & to_input & ~access.write):
             m.d.sync += [self.values.valid.eq(1), self.values.p.eq(presenter.port.state)]
         for index, layer in enumerate(layers):
             m.d.comb += [
-                layer.access.valid.eq(self.access.valid & open_ & ~to_input & (access.layer == index)),
+                layer.access.valid.eq(waiting & ~to_input & (access.layer == index)),
                 *(layer.access.p[name].eq(access[name]) for name in ("write", "generator", "row", "column", "value")),
             ]
             with m.If(layer.value.valid):
