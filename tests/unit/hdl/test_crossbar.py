@@ -269,9 +269,9 @@ def test_weights_at_power_up_are_those_given(shape, seed):
     bench.run(bench.dump)
 
 
-@pytest.mark.parametrize("operation", [Operation.DRIVE, Operation.DUMP, Operation.LOAD])
-def test_an_operation_on_a_word_takes_a_cycle(operation):
-    assert cycles_of(operation, Shape(7, 6, 2, 2, 4), rows=6) == list(range(6))
+@pytest.mark.parametrize(("operation", "cycles"), [(Operation.DRIVE, 1), (Operation.LOAD, 4), (Operation.DUMP, 5)])
+def test_an_operation_on_a_word_takes_as_many_cycles_as_said(operation, cycles):
+    assert cycles_of(operation, Shape(7, 6, 2, 2, 4), rows=6) == [cycles * row for row in range(6)]
 
 
 @pytest.mark.parametrize("operation", [Operation.SENSE, Operation.PULSE])
