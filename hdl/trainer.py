@@ -108,7 +108,7 @@ class Trainer(wiring.Component):
     -------
     samples : In(stream of SampleBeat)
     results : Out(stream of Result)
-        One for each sample, in order.
+        One for each sample, in order; the next sample waits until it is taken.
     access : In(stream of Access)
         Accepted between samples.
     values : Out(stream of signed(32))
@@ -180,19 +180,19 @@ class Trainer(wiring.Component):
             connect(m, lower.open_rows, upper.sense)
             m.d.comb += lower.decided.eq(upper.sign)
 
-        result = Signal(Result(config.sizes[-1]))
         presentation = Signal.like(presenter.presentations.p)
         working, accessing = Signal(), Signal()
-        self._vote(m, layers[-1], presentation, result)
-        self._sequence(m, presenter, layers, presentation, result, working, accessing)
+        self._vote(m, layers[-1], presentation)
+        self._sequence(m, presenter, layers, presentation, working, accessing)
         self._count(m, working, presentation, layers)
         if config.array_side is ArraySide.PINS:
             self._reach_arrays(m, presentation, layers)
         self._route_access(m, working, accessing, presenter, layers)
         return m
 
-    def _vote(self, m: Module, output_layer: Layer, presentation: Presentation, result: Signal) -> None:
+    def _vote(self, m: Module, output_layer: Layer, presentation: Presentation) -> None:
         """Count how often each output fires over the passes of a sample."""
+        result = self.results.p
         geometry = Geometry.of(self._config, self._config.layers)
         fired = output_layer.fired
         m.d.comb += fired.ready.eq(1)
@@ -216,7 +216,6 @@ class Trainer(wiring.Component):
         presenter: Presenter,
         layers: list[Layer],
         presentation: Signal,
-        result: Signal,
         working: Signal,
         accessing: Signal,
     ) -> None:
@@ -235,8 +234,6 @@ class Trainer(wiring.Component):
                 layer.bank.eq(working & presentation.infer),
                 layer.exponent.eq(presentation.exponent),
             ]
-        result_free = Signal()
-        m.d.comb += result_free.eq(~self.results.valid | self.results.ready)
         with m.If(self.results.ready):
             m.d.sync += self.results.valid.eq(0)
 
@@ -246,7 +243,7 @@ class Trainer(wiring.Component):
         with m.FSM(name="phase") as fsm:
             with m.State("IDLE"):
                 m.d.sync += presentation.eq(presenter.presentations.p)
-                with m.If(presenter.presentations.valid & ~busy & ~accessing):
+                with m.If(presenter.presentations.valid & ~busy & ~accessing & ~self.results.valid):
                     m.next = "START"
             with m.State("START"):
                 m.d.comb += phases["start"].eq(1)
@@ -254,8 +251,8 @@ class Trainer(wiring.Component):
             with m.State("FORWARD"), m.If(~busy):
                 with m.If(~presentation.last):
                     m.next = "RELEASE"
-                with m.Elif(result_free):
-                    m.d.sync += [self.results.p.eq(result), self.results.valid.eq(1)]
+                with m.Else():
+                    m.d.sync += self.results.valid.eq(1)
                     self._end_sample(m, carries)
                     with m.If(~presentation.infer & error):
                         m.next = "GATE" if hidden else "UPDATE"
