@@ -330,22 +330,22 @@ class Trainer(wiring.Component):
     def _route_access(
         self, m: Module, working: Signal, accessing: Signal, presenter: Presenter, layers: list[Layer]
     ) -> None:
-        """Take an access while no sample is worked on, and pass it on before one is; at most one is under way."""
-        access = Signal(Access(self._config))
-        waiting, reading, taken = Signal(), Signal(), Signal()
+        """Let an access through while no sample is worked on, and none begin before it is done."""
+        access = self.access.p
+        waiting, reading, done, taken = Signal(), Signal(), Signal(), Signal()
+        asked = self.access.valid & ~done & ~reading
         to_input = access.generator & (access.layer == 0) & (access.row == Generator.INPUT)
         layer_ready = Array(layer.access.ready for layer in layers)[access.layer]
         m.d.comb += [
-            self.access.ready.eq(~working & ~waiting & ~reading),
-            accessing.eq(waiting | (self.access.valid & self.access.ready)),
+            self.access.ready.eq(done),
+            accessing.eq(asked | waiting),
             taken.eq(waiting & (to_input | layer_ready)),
             presenter.port.load.eq(waiting & to_input & access.write),
             presenter.port.load_state.eq(access.value),
         ]
-        with m.If(taken):
-            m.d.sync += [waiting.eq(0), reading.eq(~access.write)]
-        with m.If(self.access.valid & self.access.ready):
-            m.d.sync += [waiting.eq(1), access.eq(self.access.p)]
+        m.d.sync += [waiting.eq(asked & ~working & ~taken), done.eq(taken)]
+        with m.If(taken & ~access.write):
+            m.d.sync += reading.eq(1)
         with m.If(self.values.valid & self.values.ready):
             m.d.sync += [reading.eq(0), self.values.valid.eq(0)]
         with m.If(waiting & to_input & ~access.write):
