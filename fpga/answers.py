@@ -39,7 +39,7 @@ class AnswerBuffer(wiring.Component):
     slot : In(range(8))
         Where the answer is remembered, steady from its first byte to its end: its sequence number modulo 8.
     busy : Out(1)
-        The answer is complete, and its frame not yet.
+        The answer is complete, and its frame not yet, seen from the cycle after `end` on.
     restart : In(1)
         Forget what there is of the answer under way, and all that waits to be sent; while not `busy`.
     again : In(1)
@@ -51,7 +51,7 @@ class AnswerBuffer(wiring.Component):
     Latency
     -------
     A byte takes nine cycles, and the last of 254 without a zero another one; an answer begins once the one before it
-    in its slot is sent. A frame is offered eight cycles after `end` at the soonest.
+    in its slot is sent. A frame is offered nine cycles after `end` at the soonest.
     """
 
     def __init__(self, slot_bytes: int) -> None:
@@ -125,8 +125,14 @@ class AnswerBuffer(wiring.Component):
         byte = Signal(8)
         put = Signal()
         address = Signal(range(self._slot_bytes))
+        coming, came, take = Signal(AnswerByte()), Signal(), Signal()
+        m.d.comb += self.bytes.ready.eq(~came)
+        with m.If(self.bytes.ready):
+            m.d.sync += [coming.eq(self.bytes.p), came.eq(self.bytes.valid)]
+        with m.If(take | self.restart):
+            m.d.sync += came.eq(0)
         m.d.comb += [
-            byte.eq(self.bytes.p.byte),
+            byte.eq(coming.byte),
             checksum.bytes.p.eq(byte),
             write_port.addr.eq(Cat(address, self.slot)),
             write_port.data.eq(Mux(byte == 0, length, byte)),
@@ -139,18 +145,18 @@ class AnswerBuffer(wiring.Component):
             with m.If(byte == 0):
                 m.d.sync += [block.eq(place), length.eq(1)]
         with m.FSM(name="write") as write:
-            m.d.comb += self.busy.eq(~write.ongoing("BEGIN") & ~write.ongoing("BYTES"))
+            m.d.comb += self.busy.eq((came & coming.end) | (~write.ongoing("BEGIN") & ~write.ongoing("BYTES")))
             with m.State("BEGIN"):
                 m.d.comb += checksum.start.eq(checksum.bytes.ready)
                 m.d.sync += [*begin, crc_byte.eq(0)]
-                with m.If(self.bytes.valid & free & checksum.bytes.ready):
+                with m.If(came & free & checksum.bytes.ready):
                     m.next = "BYTES"
             with m.State("BYTES"):
                 with m.If(length == FULL_BLOCK):
                     self._close_block(m, write_port, address, block, place, length)
-                with m.Elif(self.bytes.valid & checksum.bytes.ready):
-                    m.d.comb += [self.bytes.ready.eq(1), put.eq(~self.bytes.p.end), checksum.bytes.valid.eq(put)]
-                    with m.If(self.bytes.p.end):
+                with m.Elif(came & checksum.bytes.ready):
+                    m.d.comb += [take.eq(1), put.eq(~coming.end), checksum.bytes.valid.eq(put)]
+                    with m.If(coming.end):
                         m.next = "CHECKSUM"
                 with m.If(self.restart):
                     m.next = "BEGIN"
