@@ -114,6 +114,7 @@ class Executor(wiring.Component):
             self.classifying.eq(~feeder.idle & (work.command == Command.INFER)),
         ]
         self._sideband(m, feeder, work)
+        self._address_access(m, work)
         self._measure(m, work)
         with m.If(self.closed):
             m.d.sync += work.unheard.eq(1)
@@ -257,7 +258,7 @@ class Executor(wiring.Component):
         with m.State("READ"):
             m.next = "END"
             with m.If(work.count != 0):
-                self._ask(m, work)
+                m.d.comb += self.access.valid.eq(1)
                 with m.If(~self.access.ready):
                     m.next = "READ"
                 with m.Else():
@@ -285,18 +286,18 @@ class Executor(wiring.Component):
                     with m.If(work.step == work.word_bytes - 1):
                         m.next = "STORE"
         with m.State("STORE"):
-            m.d.comb += self.access.p.write.eq(1)
-            self._ask(m, work)
+            m.d.comb += self.access.valid.eq(1)
             with m.If(self.access.ready):
                 self._next_word(m, work)
                 m.next = "WRITE"
 
-    def _ask(self, m: Module, work: "_Work") -> None:
+    def _address_access(self, m: Module, work: "_Work") -> None:
+        """Offer a word's place and value at all times, so that no state of a request comes before the machine's logic."""
         # A cell came in the upper bytes of the value; it has no more bits than its own.
         cell = work.value[8 * (STATE_BYTES - CELL_BYTES) :]
         value = Cat(Mux(work.generator, work.value[: len(cell)], cell), work.value[len(cell) :])
         m.d.comb += [
-            self.access.valid.eq(1),
+            self.access.p.write.eq(work.command == Command.WRITE),
             self.access.p.generator.eq(work.generator),
             self.access.p.layer.eq(work.option),
             self.access.p.row.eq(work.row),

@@ -241,9 +241,12 @@ class RequestBuffer(wiring.Component):
                     m.d.comb += following.eq(start + 1)
                     m.d.sync += self.left.eq(self.left - 1)
                 with m.If(self.forget):
-                    m.d.comb += following.eq(start + self.left)
-                with m.If(self.forget | self.open):
+                    m.next = "FORGET"
+                with m.If(self.open):
                     m.next = "LOW"
+            with m.State("FORGET"):
+                m.d.comb += following.eq(start + self.left)
+                m.next = "LOW"
 
 
 def _shifted_in(register: Signal, byte: Value) -> Value:

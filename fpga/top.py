@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -96,8 +96,9 @@ class BoardTop(wiring.Component):
         heartbeat = Signal(HEARTBEAT_BITS)
         tick = heartbeat[:TICK_BITS] == 0
         glows = [Signal(range(GLOW_TICKS + 1), name=f"glow{index}") for index in range(len(events))]
-        m.d.sync += heartbeat.eq(heartbeat + 1)
-        for event, glow in zip(events, glows, strict=True):
+        seen = Signal(len(events))
+        m.d.sync += [heartbeat.eq(heartbeat + 1), seen.eq(Cat(events))]
+        for event, glow in zip(seen, glows, strict=True):
             with m.If(event):
                 m.d.sync += glow.eq(GLOW_TICKS)
             with m.Elif(tick & (glow != 0)):

@@ -17,7 +17,8 @@ class GeneratorPort(wiring.Signature):
     reseed : Out(1)
         Return the state of `bank` to its seed at the next edge.
     load : Out(1)
-        Write `load_state` to the state of `bank` at the next edge.
+        Write `load_state` to the state of `bank` at the next edge. For a cycle more the words are those of before, and
+        `bank` must stay.
     load_state : Out(32)
     state : In(32)
         State of `bank`.
@@ -57,7 +58,7 @@ class Lfsr(wiring.Component):
 
     Latency
     -------
-    None from state to words; a step takes effect in the next cycle.
+    None from state to words, but a cycle after a load; a step takes effect in the next cycle.
     """
 
     def __init__(self, seeds: tuple[int, ...], words: int = 1) -> None:
@@ -78,6 +79,7 @@ class Lfsr(wiring.Component):
         states = [Signal(WORD_BITS, init=seed, name=f"state{bank}") for bank, seed in enumerate(self._seeds)]
         nexts = [Signal(WORD_BITS, init=_after(seed), name=f"next{bank}") for bank, seed in enumerate(self._seeds)]
         several = len(states) > 1
+        loaded = Signal()
         state, last, beyond = Signal(WORD_BITS), Signal(WORD_BITS), Signal(WORD_BITS)
         m.d.comb += [
             state.eq(Array(states)[self.port.bank] if several else states[0]),
@@ -87,14 +89,17 @@ class Lfsr(wiring.Component):
                 self.words[index].eq(_leap(m, self.words[index - 1], f"word{index}_"))
                 for index in range(1, self._count)
             ),
-            last.eq(Mux(self.port.load, self.port.load_state, self.words[self._count - 1])),
+            last.eq(Mux(loaded, state, self.words[self._count - 1])),
             beyond.eq(_leap(m, last, "")),
         ]
+        m.d.sync += loaded.eq(self.port.load)
         ahead = [state, *self.words, beyond]
         for bank, seed in enumerate(self._seeds):
             with m.If(self.port.bank == bank if several else 1):
                 with m.If(self.port.load):
-                    m.d.sync += [states[bank].eq(self.port.load_state), nexts[bank].eq(beyond)]
+                    m.d.sync += states[bank].eq(self.port.load_state)
+                with m.Elif(loaded):
+                    m.d.sync += nexts[bank].eq(beyond)
                 with m.Elif(self.port.reseed):
                     m.d.sync += [states[bank].eq(seed), nexts[bank].eq(_after(seed))]
                 with m.Elif(self.step != 0):

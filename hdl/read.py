@@ -123,29 +123,39 @@ class ForwardRead(wiring.Component):
                 m.d.sync += [sums.eq(0), self.busy.eq(0)]
         with m.Elif(self.valid):
             m.d.sync += [sums[lane].eq(sums[lane] + self.word[lane]) for lane in range(self._lanes)]
-        compared = Signal.like(self.request.p)
-        compared_valid = Signal()
-        response, take_compared, compare = self.response, Signal(), Signal()
+        self._compare(m, read_port, held_groups)
+        return m
+
+    def _compare(self, m: Module, read_port: memory.ReadPort, held_groups: Signal) -> None:
+        """Answer requests; a spare answer keeps who takes them apart from who asks."""
+        response = self.response
+        compared, decided, spare = (Signal.like(self.request.p), *(Signal.like(response.p) for _ in range(2)))
+        compared_valid, spare_valid, compare, taken = Signal(), Signal(), Signal(), Signal()
         above = [read_port.data[line] > compared.lower[line] for line in range(self._tables)]
         beyond = [compared.window & (read_port.data[line] > ~compared.lower[line]) for line in range(self._tables)]
         m.d.comb += [
-            take_compared.eq(~response.valid | response.ready),
-            compare.eq(~compared_valid | take_compared),
+            decided.group.eq(compared.group),
+            decided.last.eq(compared.last),
+            decided.above.eq(Cat(above)),
+            decided.beyond.eq(Cat(beyond)),
+            compare.eq(~compared_valid | ~spare_valid),
+            taken.eq(~response.valid | response.ready),
             self.request.ready.eq(compare & (self.request.p.group < held_groups)),
             read_port.addr.eq(self.request.p.group),
             read_port.en.eq(compare),
         ]
         with m.If(compare):
             m.d.sync += [compared_valid.eq(self.request.valid & self.request.ready), compared.eq(self.request.p)]
-        with m.If(take_compared):
+        with m.If(~spare_valid):
+            m.d.sync += spare.eq(decided)
+        with m.If(taken):
             m.d.sync += [
-                response.valid.eq(compared_valid),
-                response.p.group.eq(compared.group),
-                response.p.last.eq(compared.last),
-                response.p.above.eq(Cat(above)),
-                response.p.beyond.eq(Cat(beyond)),
+                response.valid.eq(spare_valid | compared_valid),
+                response.p.eq(Mux(spare_valid, spare, decided)),
+                spare_valid.eq(0),
             ]
-        return m
+        with m.Elif(compared_valid):
+            m.d.sync += spare_valid.eq(1)
 
 
 class BackwardRead(wiring.Component):

@@ -22,6 +22,7 @@ async def load(ctx, lfsr, state):
     ctx.set(lfsr.port.load, 1)
     await ctx.tick()
     ctx.set(lfsr.port.load, 0)
+    await ctx.tick()
 
 
 @pytest.mark.parametrize("words", [1, 2, 4])
@@ -78,6 +79,10 @@ def test_an_unchosen_bank_keeps_its_state():
             ctx.set(lfsr.port.reseed, change == "reseed")
             ctx.set(lfsr.step, change == "step")
             states[bank] = {"step": following(states[bank], 1), "load": 77, "reseed": (SEED, OTHER_SEED)[bank]}[change]
+            await ctx.tick()
+            ctx.set(lfsr.port.load, 0)
+            ctx.set(lfsr.port.reseed, 0)
+            ctx.set(lfsr.step, 0)
             await ctx.tick()
             ctx.set(lfsr.port.bank, 1 - bank)
             assert ctx.get(lfsr.port.state) == states[1 - bank]
