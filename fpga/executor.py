@@ -12,9 +12,9 @@ from .identity import Identity
 from .protocol import (
     ANSWER_HEADER_BYTES,
     CELL_BYTES,
+    GENERATOR_BYTES,
     LABEL_BYTES,
     SLOTS,
-    STATE_BYTES,
     WINDOW,
     Command,
     Sizes,
@@ -292,9 +292,9 @@ class Executor(wiring.Component):
                 m.next = "WRITE"
 
     def _address_access(self, m: Module, work: "_Work") -> None:
-        """Offer a word's place and value at all times, so that no state of a request comes before the machine's logic."""
+        """Offer place and value of a word at all times: no state of a request comes before the machine's logic."""
         # A cell came in the upper bytes of the value; it has no more bits than its own.
-        cell = work.value[8 * (STATE_BYTES - CELL_BYTES) :]
+        cell = work.value[8 * (GENERATOR_BYTES - CELL_BYTES) :]
         value = Cat(Mux(work.generator, work.value[: len(cell)], cell), work.value[len(cell) :])
         m.d.comb += [
             self.access.p.write.eq(work.command == Command.WRITE),
@@ -385,8 +385,8 @@ class _Work:
         self.arguments = Signal(8 * ARGUMENT_BYTES)
         self.status = Signal(Status)
         self.step = Signal(8)
-        self.item = Signal(range(config.sizes[0] + LABEL_BYTES + STATE_BYTES))
-        self.needed = Signal(range(256 * (config.sizes[0] + LABEL_BYTES + STATE_BYTES)))
+        self.item = Signal(range(config.sizes[0] + LABEL_BYTES + GENERATOR_BYTES))
+        self.needed = Signal(range(256 * (config.sizes[0] + LABEL_BYTES + GENERATOR_BYTES)))
         self.counted = Signal(8)
         self.outstanding = Signal(8)
         self.value = Signal(32)
@@ -395,4 +395,4 @@ class _Work:
         self.option = self.arguments[32:40]
         self.count = self.arguments[40:]
         self.generator = self.option[7]
-        self.word_bytes = Mux(self.generator, STATE_BYTES, CELL_BYTES)
+        self.word_bytes = Mux(self.generator, GENERATOR_BYTES, CELL_BYTES)

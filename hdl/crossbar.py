@@ -146,8 +146,9 @@ class IntegerCrossbar(wiring.Component):
 
     Latency
     -------
-    An operation a cycle; SENSE and PULSE take one for each fold, LOAD four and DUMP five. Its word is read in the next cycle, and worked on two
-    cycles later, as in `ForwardRead` and `BackwardRead`; a word on its way to be written is read after that.
+    An operation a cycle; SENSE and PULSE take one for each fold, LOAD four and DUMP five. Its word is read in the next
+    cycle, and worked on two cycles later, as in `ForwardRead` and `BackwardRead`; a word on its way to be written is
+    read after that.
     """
 
     def __init__(

@@ -66,7 +66,7 @@ class LayerTrace(data.StructLayout):
 
 
 class LayerAccess(data.StructLayout):
-    """Read or write a cell, or the state of a training generator (`row` is then its number)."""
+    """Read or write a cell, or the next word of a training generator (`row` is then its number)."""
 
     def __init__(self, geometry: Geometry) -> None:
         super().__init__(
@@ -466,7 +466,7 @@ class Layer(wiring.Component):
         ]
 
     def _answer(self, m: Module, crossbar: Crossbar, neurons: Neurons, keep_rows: KeepRows) -> None:
-        """Give access to generators, and answer reads of states and weights."""
+        """Give access to generators, and answer reads of words and weights."""
         access, dumped = self.access, crossbar.port.dumped
         m.d.comb += [neurons.fire_port.bank.eq(self.bank), neurons.fire_port.reseed.eq(self.reseed)]
         m.d.sync += [self.value.valid.eq(dumped.valid), self.value.value.eq(dumped.value)]
@@ -475,9 +475,9 @@ class Layer(wiring.Component):
             ports[Generator.GATE] = neurons.gate_port
         for generator, port in ports.items():
             selected = access.valid & access.ready & access.p.generator & (access.p.row == generator)
-            m.d.comb += [port.load.eq(selected & access.p.write), port.load_state.eq(access.p.value)]
+            m.d.comb += [port.load.eq(selected & access.p.write), port.load_word.eq(access.p.value)]
             with m.If(selected & ~access.p.write):
-                m.d.sync += [self.value.valid.eq(1), self.value.value.eq(port.state)]
+                m.d.sync += [self.value.valid.eq(1), self.value.value.eq(port.word)]
 
     def _observe(self, m: Module, crossbar: Crossbar, neurons: Neurons, carry: Carry | None) -> None:
         sensed, written, trace = crossbar.port.sensed, crossbar.port.written, self.trace

@@ -1,6 +1,6 @@
 """The LFSR that leaps: the twin of ``model/lfsr.py``."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,20 +8,21 @@ from ..model.lfsr import MASK, WORD_BITS
 
 
 class GeneratorPort(wiring.Signature):
-    """Access to a generator's state, from the side that asks.
+    """Access to a generator, from the side that asks.
+
+    A generator is written and read by the word that it offers next, which is its state after a word of shifts.
 
     Members
     -------
     bank : Out(1)
-        Which state everything refers to: 0 training, 1 inference.
+        Which generator everything refers to: 0 training, 1 inference.
     reseed : Out(1)
-        Return the state of `bank` to its seed at the next edge.
+        Return `bank` to its seed at the next edge.
     load : Out(1)
-        Write `load_state` to the state of `bank` at the next edge. For a cycle more the words are those of before, and
-        `bank` must stay.
-    load_state : Out(32)
-    state : In(32)
-        State of `bank`.
+        Let `load_word` be the next word of `bank`, at the next edge.
+    load_word : Out(32)
+    word : In(32)
+        Next word of `bank`.
     """
 
     def __init__(self) -> None:
@@ -30,8 +31,8 @@ class GeneratorPort(wiring.Signature):
                 "bank": Out(1),
                 "reseed": Out(1),
                 "load": Out(1),
-                "load_state": Out(WORD_BITS),
-                "state": In(WORD_BITS),
+                "load_word": Out(WORD_BITS),
+                "word": In(WORD_BITS),
             }
         )
 
@@ -39,12 +40,13 @@ class GeneratorPort(wiring.Signature):
 class Lfsr(wiring.Component):
     """A Galois LFSR that advances by whole words of 32 shifts.
 
-    The first word offered is kept beside the state, so that no parities lie between it and whoever compares it.
+    The first word offered is what is kept, so that no parities lie between it and whoever compares it. The state of the
+    model is the word before.
 
     Parameters
     ----------
     seeds : tuple of int
-        Reset state of each bank; one or two.
+        Reset state of each bank, the word before its first one; one or two.
     words : int
         Words offered at once.
 
@@ -52,13 +54,13 @@ class Lfsr(wiring.Component):
     -------
     port : In(GeneratorPort())
     words : Out(ArrayLayout(32, words))
-        The words that follow the state.
+        The next words.
     step : In(range(words + 1))
         How many of them are consumed at the next edge.
 
     Latency
     -------
-    None from state to words, but a cycle after a load; a step takes effect in the next cycle.
+    None; a step takes effect in the next cycle.
     """
 
     def __init__(self, seeds: tuple[int, ...], words: int = 1) -> None:
@@ -76,37 +78,28 @@ class Lfsr(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        states = [Signal(WORD_BITS, init=seed, name=f"state{bank}") for bank, seed in enumerate(self._seeds)]
-        nexts = [Signal(WORD_BITS, init=_after(seed), name=f"next{bank}") for bank, seed in enumerate(self._seeds)]
-        several = len(states) > 1
-        loaded = Signal()
-        state, last, beyond = Signal(WORD_BITS), Signal(WORD_BITS), Signal(WORD_BITS)
+        firsts = [_after(seed) for seed in self._seeds]
+        kept = [Signal(WORD_BITS, init=first, name=f"kept{bank}") for bank, first in enumerate(firsts)]
+        several = len(kept) > 1
+        beyond = Signal(WORD_BITS)
         m.d.comb += [
-            state.eq(Array(states)[self.port.bank] if several else states[0]),
-            self.port.state.eq(state),
-            self.words[0].eq(Array(nexts)[self.port.bank] if several else nexts[0]),
+            self.words[0].eq(Array(kept)[self.port.bank] if several else kept[0]),
+            self.port.word.eq(self.words[0]),
             *(
                 self.words[index].eq(_leap(m, self.words[index - 1], f"word{index}_"))
                 for index in range(1, self._count)
             ),
-            last.eq(Mux(loaded, state, self.words[self._count - 1])),
-            beyond.eq(_leap(m, last, "")),
+            beyond.eq(_leap(m, self.words[self._count - 1], "")),
         ]
-        m.d.sync += loaded.eq(self.port.load)
-        ahead = [state, *self.words, beyond]
-        for bank, seed in enumerate(self._seeds):
+        ahead = Array([*self.words, beyond])
+        for bank, first in enumerate(firsts):
             with m.If(self.port.bank == bank if several else 1):
                 with m.If(self.port.load):
-                    m.d.sync += states[bank].eq(self.port.load_state)
-                with m.Elif(loaded):
-                    m.d.sync += nexts[bank].eq(beyond)
+                    m.d.sync += kept[bank].eq(self.port.load_word)
                 with m.Elif(self.port.reseed):
-                    m.d.sync += [states[bank].eq(seed), nexts[bank].eq(_after(seed))]
+                    m.d.sync += kept[bank].eq(first)
                 with m.Elif(self.step != 0):
-                    m.d.sync += [
-                        states[bank].eq(Array(ahead[:-1])[self.step]),
-                        nexts[bank].eq(Array(ahead[1:])[self.step]),
-                    ]
+                    m.d.sync += kept[bank].eq(ahead[self.step])
         return m
 
 

@@ -132,8 +132,8 @@ class Presenter(wiring.Component):
         connect(m, row_events.events, flipped(self.events))
         m.d.comb += [
             bernoulli.port.load.eq(self.port.load),
-            bernoulli.port.load_state.eq(self.port.load_state),
-            self.port.state.eq(bernoulli.port.state),
+            bernoulli.port.load_word.eq(self.port.load_word),
+            self.port.word.eq(bernoulli.port.word),
         ]
         coming, presentation = Signal(self._presentation), Signal(self._presentation)
         with m.If(groups.valid & groups.ready & (groups.p.group == 0)):

@@ -48,7 +48,7 @@ class Access(data.StructLayout):
     -------
     write : 1
     generator : 1
-        The word is the state of a training generator of `layer`, and `row` its number; otherwise it is a cell.
+        The word is the next one of a training generator of `layer`, and `row` its number; otherwise it is a cell.
     layer : range(layers)
         0 for the first layer.
     row, column
@@ -341,7 +341,7 @@ class Trainer(wiring.Component):
             accessing.eq(asked | waiting),
             taken.eq(waiting & (to_input | layer_ready)),
             presenter.port.load.eq(waiting & to_input & access.write),
-            presenter.port.load_state.eq(access.value),
+            presenter.port.load_word.eq(access.value),
         ]
         m.d.sync += [waiting.eq(asked & ~working & ~taken), done.eq(taken)]
         with m.If(taken & ~access.write):
@@ -349,7 +349,7 @@ class Trainer(wiring.Component):
         with m.If(self.values.valid & self.values.ready):
             m.d.sync += [reading.eq(0), self.values.valid.eq(0)]
         with m.If(waiting & to_input & ~access.write):
-            m.d.sync += [self.values.valid.eq(1), self.values.p.eq(presenter.port.state)]
+            m.d.sync += [self.values.valid.eq(1), self.values.p.eq(presenter.port.word)]
         for index, layer in enumerate(layers):
             m.d.comb += [
                 layer.access.valid.eq(waiting & ~to_input & (access.layer == index)),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ...model.config import Config
 from ...model.crossbar import Cells
 from ...model.errors import BoardResetError, ConfigError
+from ...model.lfsr import state_before
 from ...model.trainer import (
     Features,
     Votes,
@@ -203,7 +204,8 @@ class Board:
 
     def generator_states(self) -> list[int]:
         """States of the training generators, by layer and generator number."""
-        return [int.from_bytes(data, "little") for data in self.link.exchange(self._requests.read_states())]
+        words = self.link.exchange(self._requests.read_generators())
+        return [state_before(int.from_bytes(data, "little")) for data in words]
 
     def restore(self, weights: Sequence[Cells], generator_states: Sequence[int], samples_trained: int) -> None:
         """Go on from a saved state.
@@ -215,7 +217,7 @@ class Board:
         """
         check_generator_states(self.config, generator_states)
         self.load(weights)
-        self._do(self._requests.write_states(generator_states))
+        self._do(self._requests.write_generators(generator_states))
         self._do([self._requests.seek(samples_trained)])
         self.samples_trained = samples_trained
 

@@ -8,16 +8,17 @@ from numpy.typing import NDArray
 from ...hdl.cycles import most_access_cycles, most_cycles
 from ...model.config import Config
 from ...model.crossbar import Cells
+from ...model.lfsr import word_after
 from ..identity import Identity
 from ..protocol import (
     ANSWER_BYTES,
     CARRY_OPTION,
     CELL_BYTES,
+    GENERATOR_BYTES,
     GENERATOR_OPTION,
     LABEL_BYTES,
     MOST_COUNT,
     REQUEST_BYTES,
-    STATE_BYTES,
     Command,
     Sizes,
     training_generators,
@@ -102,27 +103,27 @@ class Requests:
                 cycles=self._word_cycles(count),
             )
 
-    def read_states(self) -> Iterator[Request]:
-        """Requests that read the states of the training generators."""
+    def read_generators(self) -> Iterator[Request]:
+        """Requests that read the next words of the training generators."""
         for layer, generator in training_generators(self._config):
             yield Request(
                 command=Command.READ,
                 word=generator,
                 option=layer | GENERATOR_OPTION,
                 count=1,
-                answer_bytes=STATE_BYTES,
+                answer_bytes=GENERATOR_BYTES,
                 cycles=self._word_cycles(1),
             )
 
-    def write_states(self, states: Sequence[int]) -> Iterator[Request]:
-        """Requests that write the states of the training generators."""
+    def write_generators(self, states: Sequence[int]) -> Iterator[Request]:
+        """Requests that put the training generators into `states`."""
         for (layer, generator), state in zip(training_generators(self._config), states, strict=True):
             yield Request(
                 command=Command.WRITE,
                 word=generator,
                 option=layer | GENERATOR_OPTION,
                 count=1,
-                data=int(state).to_bytes(STATE_BYTES, "little"),
+                data=word_after(int(state)).to_bytes(GENERATOR_BYTES, "little"),
                 cycles=self._word_cycles(1),
             )
 
@@ -157,4 +158,4 @@ class Requests:
                 yield layer, start, min(most, cells - start), row | column << 16
 
     def _word_cycles(self, words: int) -> int:
-        return self._sample_cycles + words * (STATE_BYTES * CYCLES_PER_BYTE + most_access_cycles(self._config))
+        return self._sample_cycles + words * (GENERATOR_BYTES * CYCLES_PER_BYTE + most_access_cycles(self._config))

@@ -5,6 +5,7 @@ import zlib
 
 import numpy as np
 from cobs import cobs
+from stochastor.model.lfsr import state_before, word_after
 from stochastor.model.trainer import Trainer
 
 LINE_S = 1e-5
@@ -130,7 +131,7 @@ class Peer:
 
     def _read_words(self, word, option, count, data):
         if option & 0x80:
-            return 0x80, struct.pack("<I", self._states()[option & 0x7F, word & 0xFFFF])
+            return 0x80, struct.pack("<I", word_after(self._states()[option & 0x7F, word & 0xFFFF]))
         row, column = word & 0xFFFF, word >> 16
         flat = self.machine.weights()[option].ravel()
         start = row * self.config.cell_columns(option + 1) + column
@@ -139,7 +140,7 @@ class Peer:
     def _write_words(self, word, option, count, data):
         weights, states = self.machine.weights(), self._states()
         if option & 0x80:
-            states[option & 0x7F, word & 0xFFFF] = int.from_bytes(data.tobytes(), "little")
+            states[option & 0x7F, word & 0xFFFF] = state_before(int.from_bytes(data.tobytes(), "little"))
         else:
             start = (word & 0xFFFF) * self.config.cell_columns(option + 1) + (word >> 16)
             weights[option].ravel()[start : start + count] = data.view("<i2")

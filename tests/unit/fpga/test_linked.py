@@ -81,7 +81,7 @@ MUTATIONS = [
     (executor.Executor, "_samples", "work.position + 1", "work.position + 2"),
     (executor.Executor, "_samples", "work.word[0].eq(1)", "work.word[0].eq(0)"),
     (executor.Executor, "_next_word", "row.eq(row + 1)", "row.eq(row)"),
-    (executor.Executor, "_ask", "work.value[: len(cell)], cell)", "cell, cell)"),
+    (executor.Executor, "_address_access", "work.value[: len(cell)], cell)", "cell, cell)"),
     (executor.Executor, "_tell_identity", "work.value, work.position", "work.position, work.value"),
     (samples.ResultBytes, "elaborate", "result.votes[output][0]", "~result.votes[output][0]"),
 ]

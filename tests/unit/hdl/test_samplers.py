@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from stochastor.hdl.samplers import Bernoulli, Draws, KeepRows
 from stochastor.model import samplers
-from stochastor.model.lfsr import Lfsr
+from stochastor.model.lfsr import Lfsr, state_before
 
 from .bench import STALLS, flat, line_groups, pauses, receive, run, send, sink, source, transfers
 
@@ -39,7 +39,7 @@ def draw(lines, per_beat, operations, stalls, bank=0):
         states = []
         for which in (0, 1):
             ctx.set(draws.port.bank, which)
-            states.append(ctx.get(draws.port.state))
+            states.append(state_before(ctx.get(draws.port.word)))
         return drawn, states
 
     (result,) = run(draws, testbench)
@@ -89,7 +89,7 @@ def test_input_bits_equal_the_model_under_stalls(inputs, per_beat, stalls):
         groups = await receive(
             ctx, component.groups, lambda received: len(received) == len(beats), pauses("sink", stalls)
         )
-        return groups, ctx.get(component.port.state)
+        return groups, state_before(ctx.get(component.port.word))
 
     _, (groups, state) = run(component, source(component.features, beats, stalls), collect)
     assert groups == [group for bits in expected for group in line_groups(bits, per_beat)]
@@ -137,7 +137,7 @@ def keep(rows, exponents, lists, stalls):
         for exponent, events in zip(exponents, lists, strict=True):
             ctx.set(component.exponent, exponent)
             await send(ctx, component.events, events, paused)
-        return ctx.get(component.port.state)
+        return state_before(ctx.get(component.port.word))
 
     kept = sink(component.kept, sum(map(len, lists)), stalls)
     state, events = run(component, drive, kept, background=[transfers(component.kept, log)])
