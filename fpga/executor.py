@@ -132,14 +132,16 @@ class Executor(wiring.Component):
         return m
 
     def _sideband(self, m: Module, feeder: SampleFeeder, work: "_Work") -> None:
+        """Say of a sample what its request says; what is compared for it has long been steady."""
         sideband = feeder.sideband
-        infers = work.command == Command.INFER
+        infers, reseeds = Signal(), Signal()
+        m.d.sync += [infers.eq(work.command == Command.INFER), reseeds.eq(infers & (work.word == 0))]
         m.d.comb += [
             sideband.number.eq(work.position),
             sideband.exponent.eq(work.option),
             sideband.carry.eq(work.option[7] & (work.count == 1)),
             sideband.infer.eq(infers),
-            sideband.reseed.eq(infers & (work.word == 0)),
+            sideband.reseed.eq(reseeds),
             sideband.passes.eq(work.option),
         ]
 

@@ -149,7 +149,7 @@ class RequestBuffer(wiring.Component):
         self._accept(m, decoder, checksum, write_port, start, end)
         self._hand_out(m, read_port, start, end)
         with m.If(self.open):
-            m.d.sync += [start.eq(0), end.eq(0)]
+            m.d.sync += end.eq(0)
         return m
 
     def _accept(
@@ -217,20 +217,22 @@ class RequestBuffer(wiring.Component):
 
     def _hand_out(self, m: Module, read_port: memory.ReadPort, start: Signal, end: Signal) -> None:
         """Read ahead, so that a byte can be taken in every cycle."""
-        following = Signal.like(start)
+        following, after, skipped = Signal.like(start), Signal.like(start, init=1), Signal.like(start)
         m.d.comb += [
             following.eq(start),
             read_port.addr.eq(following),
             self.bytes.p.eq(read_port.data),
         ]
-        m.d.sync += start.eq(following)
+        m.d.sync += [start.eq(following), after.eq(following + 1), skipped.eq(start + self.left)]
+        with m.If(self.open):
+            m.d.sync += [start.eq(0), after.eq(1)]
         with m.FSM(name="hand_out"):
             with m.State("LOW"), m.If((start != end) & ~self.open):
-                m.d.comb += following.eq(start + 1)
+                m.d.comb += following.eq(after)
                 m.d.sync += self.left[:8].eq(read_port.data)
                 m.next = "HIGH"
             with m.State("HIGH"):
-                m.d.comb += following.eq(start + 1)
+                m.d.comb += following.eq(after)
                 m.d.sync += self.left[8:].eq(read_port.data)
                 m.next = "BYTES"
                 with m.If(self.open):
@@ -238,14 +240,14 @@ class RequestBuffer(wiring.Component):
             with m.State("BYTES"):
                 m.d.comb += self.bytes.valid.eq(self.left != 0)
                 with m.If(self.bytes.valid & self.bytes.ready):
-                    m.d.comb += following.eq(start + 1)
+                    m.d.comb += following.eq(after)
                     m.d.sync += self.left.eq(self.left - 1)
                 with m.If(self.forget):
                     m.next = "FORGET"
                 with m.If(self.open):
                     m.next = "LOW"
             with m.State("FORGET"):
-                m.d.comb += following.eq(start + self.left)
+                m.d.comb += following.eq(skipped)
                 m.next = "LOW"
 
 

@@ -241,11 +241,16 @@ class IntegerCrossbar(wiring.Component):
         inner_fold = Signal.like(fetched.fold)
         fold = Signal.like(fetched.fold)
         accept, last_fold, stale, drive_ends = Signal(), Signal(), Signal(), Signal()
+        # Rows are compared a cycle ahead: an operation moves on from where it is asked to where it is fetched.
+        same_fetched, same_worked = Signal(), Signal()
         m.d.comb += [
             fold.eq(Mux(driving, drive_fold, Mux(each_fold, inner_fold, asked.fold))),
             last_fold.eq(~each_fold | (inner_fold == self._folds - 1)),
             stale.eq(
-                Cat(before.writes & (before.address == address) for before in (fetched, worked)).any()
+                Cat(
+                    before.writes & same_row & (before.fold == fold)
+                    for before, same_row in ((fetched, same_fetched), (worked, same_worked))
+                ).any()
                 & (asked.operation != Operation.LOAD)
             ),
             drive_ends.eq(Cat(before.drives & before.last for before in (fetched, worked)).any()),
@@ -255,7 +260,12 @@ class IntegerCrossbar(wiring.Component):
             read_port.addr.eq(address),
             read_port.en.eq(asked_valid),
         ]
+        m.d.sync += [same_fetched.eq(1), same_worked.eq(same_fetched)]
         with m.If(port.operation.ready):
+            m.d.sync += [
+                same_fetched.eq(port.operation.p.row == asked.row),
+                same_worked.eq(port.operation.p.row == fetched.row),
+            ]
             m.d.sync += [asked.eq(port.operation.p), asked_valid.eq(port.operation.valid)]
         m.d.sync += [
             *(fetched[name].eq(accept & (asked.operation == operation)) for name, operation in DONE_BY.items()),

@@ -474,7 +474,7 @@ class Layer(wiring.Component):
         if "gate_port" in neurons.signature.members:
             ports[Generator.GATE] = neurons.gate_port
         for generator, port in ports.items():
-            selected = access.valid & access.ready & access.p.generator & (access.p.row == generator)
+            selected = access.valid & access.p.generator & (access.p.row == generator)
             m.d.comb += [port.load.eq(selected & access.p.write), port.load_word.eq(access.p.value)]
             with m.If(selected & ~access.p.write):
                 m.d.sync += [self.value.valid.eq(1), self.value.value.eq(port.word)]

@@ -220,7 +220,7 @@ class Trainer(wiring.Component):
         accessing: Signal,
     ) -> None:
         """Lead a presentation through its phases, one after the other, and say whether one is worked on."""
-        busy = Signal()
+        busy, bank = Signal(), Signal()
         phases = {name: Signal(name=name) for name in ("start", "gate", "update", "release")}
         m.d.comb += [
             busy.eq(Cat(layer.busy for layer in layers).any()),
@@ -231,7 +231,7 @@ class Trainer(wiring.Component):
             m.d.comb += [
                 *(getattr(layer, name).eq(phase) for name, phase in phases.items()),
                 layer.reseed.eq(phases["start"] & presentation.infer & presentation.reseed & presentation.first),
-                layer.bank.eq(working & presentation.infer),
+                layer.bank.eq(bank),
                 layer.exponent.eq(presentation.exponent),
             ]
         with m.If(self.results.ready):
@@ -244,6 +244,7 @@ class Trainer(wiring.Component):
             with m.State("IDLE"):
                 m.d.sync += presentation.eq(presenter.presentations.p)
                 with m.If(presenter.presentations.valid & ~busy & ~accessing & ~self.results.valid):
+                    m.d.sync += bank.eq(presenter.presentations.p.infer)
                     m.next = "START"
             with m.State("START"):
                 m.d.comb += phases["start"].eq(1)
@@ -285,6 +286,7 @@ class Trainer(wiring.Component):
                     m.next = "RELEASE"
             with m.State("RELEASE"):
                 m.d.comb += [phases["release"].eq(1), self.sample_done.eq(~presentation.infer)]
+                m.d.sync += bank.eq(Bank.TRAIN)
                 m.next = "IDLE"
 
         m.d.comb += [
