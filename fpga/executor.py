@@ -107,11 +107,13 @@ class Executor(wiring.Component):
         connect(m, feeder.samples, flipped(self.samples))
         m.d.comb += [
             self.slot.eq(work.current),
-            self.resend.eq(self.again & ((work.current - self.sequence - 1)[:8] < WINDOW)),
-            self.resend_slot.eq(self.sequence),
             feeder.bytes.p.eq(self.bytes.p),
             self.training.eq(~feeder.idle & (work.command == Command.TRAIN)),
             self.classifying.eq(~feeder.idle & (work.command == Command.INFER)),
+        ]
+        m.d.sync += [
+            self.resend.eq(self.again & ~self.open & ((work.current - self.sequence - 1)[:8] < WINDOW)),
+            self.resend_slot.eq(self.sequence),
         ]
         self._sideband(m, feeder, work)
         self._address_access(m, work)

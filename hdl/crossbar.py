@@ -314,10 +314,9 @@ class IntegerCrossbar(wiring.Component):
             port.written.fold.eq(worked.fold),
             port.written.cells.eq(step.stepped),
         ]
-        with m.If(worked.loads):
-            m.d.comb += write_port.en.eq(1 << asked.cell)
-        with m.Elif(worked.pulses):
-            m.d.comb += write_port.en.eq(moved)
+        loaded = Signal.like(write_port.en)
+        m.d.sync += loaded.eq(Mux(fetched.loads, 1 << asked.cell, 0))
+        m.d.comb += write_port.en.eq(Mux(worked.pulses, moved, loaded))
 
         busy = forward_read.busy
         if self._backward:

@@ -220,14 +220,16 @@ class Trainer(wiring.Component):
         accessing: Signal,
     ) -> None:
         """Lead a presentation through its phases, one after the other, and say whether one is worked on."""
-        busy, bank = Signal(), Signal()
+        busy = Signal()
+        # A register for each layer: what it chooses is at the beginning of long paths.
+        banks = [Signal(name=f"bank{index}", attrs={"keep": 1}) for index in range(1, len(layers) + 1)]
         phases = {name: Signal(name=name) for name in ("start", "gate", "update", "release")}
         m.d.comb += [
             busy.eq(Cat(layer.busy for layer in layers).any()),
             presenter.presentations.ready.eq(phases["release"]),
             layers[-1].label.eq(presentation.label),
         ]
-        for layer in layers:
+        for layer, bank in zip(layers, banks, strict=True):
             m.d.comb += [
                 *(getattr(layer, name).eq(phase) for name, phase in phases.items()),
                 layer.reseed.eq(phases["start"] & presentation.infer & presentation.reseed & presentation.first),
@@ -244,7 +246,7 @@ class Trainer(wiring.Component):
             with m.State("IDLE"):
                 m.d.sync += presentation.eq(presenter.presentations.p)
                 with m.If(presenter.presentations.valid & ~busy & ~accessing & ~self.results.valid):
-                    m.d.sync += bank.eq(presenter.presentations.p.infer)
+                    m.d.sync += [bank.eq(presenter.presentations.p.infer) for bank in banks]
                     m.next = "START"
             with m.State("START"):
                 m.d.comb += phases["start"].eq(1)
@@ -286,7 +288,7 @@ class Trainer(wiring.Component):
                     m.next = "RELEASE"
             with m.State("RELEASE"):
                 m.d.comb += [phases["release"].eq(1), self.sample_done.eq(~presentation.infer)]
-                m.d.sync += bank.eq(Bank.TRAIN)
+                m.d.sync += [bank.eq(Bank.TRAIN) for bank in banks]
                 m.next = "IDLE"
 
         m.d.comb += [

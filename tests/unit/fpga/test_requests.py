@@ -30,13 +30,14 @@ def converse(frames, *, size=256, pauses=None, opens=True, takes=True):
                 ctx.set(buffer.broken, 0)
             else:
                 await put(ctx, buffer.frames, frame)
-        await ctx.tick().repeat(150 if takes else 20)
+        await ctx.tick().repeat(300 if takes else 20)
 
     async def take(ctx):
         while takes:
             await until(ctx, buffer.bytes.valid)
             packet = bytearray()
             while ctx.get(buffer.left):
+                await until(ctx, buffer.bytes.valid)
                 if pauses is not None and random.random() < 0.5:
                     await ctx.tick()
                     continue

@@ -137,6 +137,7 @@ def keep(rows, exponents, lists, stalls):
         for exponent, events in zip(exponents, lists, strict=True):
             ctx.set(component.exponent, exponent)
             await send(ctx, component.events, events, paused)
+        await ctx.tick()
         return state_before(ctx.get(component.port.word))
 
     kept = sink(component.kept, sum(map(len, lists)), stalls)
@@ -160,12 +161,12 @@ def test_kept_rows_equal_the_model_for_every_exponent(rows, stalls):
 
 @pytest.mark.parametrize("exponent", [1, 7])
 @pytest.mark.parametrize("rows", ROWS)
-def test_thinning_takes_a_cycle_for_each_further_word(rows, exponent):
+def test_thinning_takes_a_cycle_for_each_further_word_and_one_between_lists(rows, exponent):
     lists = event_lists(rows, 8, seed=rows)
     _, cycles, _ = keep(rows, [exponent] * len(lists), lists, stalls=None)
     ends = [sum(map(len, lists[: index + 1])) - 1 for index in range(len(lists))]
     taken = np.diff([-1, *(cycles[end] for end in ends)]).tolist()
-    assert taken == [len(events) + -(-rows // 4) - 1 for events in lists]
+    assert taken == [len(events) + -(-rows // 4) - 1 + bool(index) for index, events in enumerate(lists)]
 
 
 @pytest.mark.parametrize("rows", ROWS)
