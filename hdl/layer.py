@@ -188,6 +188,8 @@ class Layer(wiring.Component):
             row_list.release.eq(self.release),
             neurons.fire.eq(self.start),
             keep_rows.exponent.eq(self.exponent),
+            # Whatever the phase, so that none comes before the decision to keep a row.
+            keep_rows.events.p.eq(row_list.events.p),
             self.trace.signs.eq(signs),
         ]
         carry = self._share_crossbar(m, crossbar.port, neurons, signs)
@@ -431,8 +433,9 @@ class Layer(wiring.Component):
         """Pulse the row events that are kept; without a sign they are only drawn."""
         operation = crossbar.port.operation
         pulses = keep_rows.kept.p.keep & self.any_sign
-        connect(m, row_list.events, keep_rows.events)
         m.d.comb += [
+            keep_rows.events.valid.eq(row_list.events.valid),
+            row_list.events.ready.eq(keep_rows.events.ready),
             operation.valid.eq(keep_rows.kept.valid & pulses),
             operation.p.operation.eq(Operation.PULSE),
             operation.p.row.eq(keep_rows.kept.p.row),

@@ -16,6 +16,8 @@ class GeneratorPort(wiring.Signature):
     -------
     bank : Out(1)
         Which generator everything refers to: 0 training, 1 inference.
+    settled : In(1)
+        It does so, from the cycle after a change of `bank` on; a reseed need not wait for it.
     reseed : Out(1)
         Return `bank` to its seed at the next edge.
     load : Out(1)
@@ -29,6 +31,7 @@ class GeneratorPort(wiring.Signature):
         super().__init__(
             {
                 "bank": Out(1),
+                "settled": In(1),
                 "reseed": Out(1),
                 "load": Out(1),
                 "load_word": Out(WORD_BITS),
@@ -41,7 +44,7 @@ class Lfsr(wiring.Component):
     """A Galois LFSR that advances by whole words of 32 shifts.
 
     The first word offered is what is kept, so that no parities lie between it and whoever compares it. The state of the
-    model is the word before.
+    model is the word before. The words of the other bank are parked, so that no choice of a bank comes before parities.
 
     Parameters
     ----------
@@ -60,7 +63,7 @@ class Lfsr(wiring.Component):
 
     Latency
     -------
-    None; a step takes effect in the next cycle.
+    None, but a cycle from a change of bank to its words; a step takes effect in the next cycle.
     """
 
     def __init__(self, seeds: tuple[int, ...], words: int = 1) -> None:
@@ -78,29 +81,36 @@ class Lfsr(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        firsts = [_after(seed) for seed in self._seeds]
-        kept = [Signal(WORD_BITS, init=first, name=f"kept{bank}") for bank, first in enumerate(firsts)]
-        several = len(kept) > 1
+        firsts = Array(_after(seed) for seed in self._seeds)
+        kept = Signal(WORD_BITS, init=firsts[0])
         beyond = Signal(WORD_BITS)
         m.d.comb += [
-            self.words[0].eq(Array(kept)[self.port.bank] if several else kept[0]),
-            self.port.word.eq(self.words[0]),
+            self.port.settled.eq(1),
+            self.port.word.eq(kept),
+            self.words[0].eq(kept),
             *(
                 self.words[index].eq(_leap(m, self.words[index - 1], f"word{index}_"))
                 for index in range(1, self._count)
             ),
             beyond.eq(_leap(m, self.words[self._count - 1], "")),
         ]
-        ahead = Array([*self.words, beyond])
-        for bank, first in enumerate(firsts):
-            with m.If(self.port.bank == bank if several else 1):
-                with m.If(self.port.load):
-                    m.d.sync += kept[bank].eq(self.port.load_word)
-                with m.Elif(self.port.reseed):
-                    m.d.sync += kept[bank].eq(first)
-                with m.Elif(self.step != 0):
-                    m.d.sync += kept[bank].eq(ahead[self.step])
+        with m.If(self.step != 0):
+            m.d.sync += kept.eq(Array([*self.words, beyond])[self.step])
+        if len(self._seeds) > 1:
+            self._change_bank(m, kept, firsts)
+        with m.If(self.port.load):
+            m.d.sync += kept.eq(self.port.load_word)
+        with m.Elif(self.port.reseed):
+            m.d.sync += kept.eq(firsts[self.port.bank] if len(self._seeds) > 1 else firsts[0])
         return m
+
+    def _change_bank(self, m: Module, kept: Signal, firsts: Array) -> None:
+        """Exchange what is kept with what is parked."""
+        parked, bank = Signal(WORD_BITS, init=firsts[1]), Signal()
+        m.d.comb += self.port.settled.eq(bank == self.port.bank)
+        m.d.sync += bank.eq(self.port.bank)
+        with m.If(~self.port.settled):
+            m.d.sync += [kept.eq(parked), parked.eq(kept)]
 
 
 def _after(state: int) -> int:

@@ -100,8 +100,8 @@ class Presenter(wiring.Component):
     Latency
     -------
     Three cycles from a beat to its first event. A beat takes max(1, active features) cycles, the last one two more than
-    its active features, its bias row included; every further pattern and pass takes one cycle more than that. A reseed
-    of an idle presenter takes one cycle.
+    its active features, its bias row included; every further pattern and pass takes one cycle more than that. A sample
+    of another bank begins a cycle later, in which it may reseed; otherwise a reseed takes one.
     """
 
     def __init__(
@@ -198,10 +198,10 @@ class Presenter(wiring.Component):
         with m.FSM(name="source"):
             with m.State("RECEIVE"):
                 m.d.comb += [
-                    bernoulli.features.valid.eq(self.samples.valid & ~wants_reseed),
+                    bernoulli.features.valid.eq(self.samples.valid & ~wants_reseed & bernoulli.port.settled),
                     bernoulli.features.p.eq(self.samples.p.features),
-                    self.samples.ready.eq(bernoulli.features.ready & ~wants_reseed),
-                    bernoulli.port.bank.eq(self.samples.valid & sideband.infer),
+                    self.samples.ready.eq(bernoulli.features.ready & ~wants_reseed & bernoulli.port.settled),
+                    bernoulli.port.bank.eq(Mux(beat == 0, self.samples.valid & sideband.infer, coming.infer)),
                     bernoulli.port.reseed.eq(self.samples.valid & wants_reseed),
                     write_port.en.eq(transfer),
                 ]

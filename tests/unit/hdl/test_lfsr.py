@@ -59,6 +59,9 @@ def test_every_bank_starts_from_its_seed(seeds):
     async def testbench(ctx):
         for bank, seed in enumerate(seeds):
             ctx.set(lfsr.port.bank, bank)
+            assert ctx.get(lfsr.port.settled) == (bank == 0)
+            await ctx.tick()
+            assert ctx.get(lfsr.port.settled)
             assert ctx.get(lfsr.port.word) == following(seed, 1)
 
     run(lfsr, testbench)
@@ -74,13 +77,20 @@ def test_an_unchosen_bank_keeps_its_state():
         for _ in range(60):
             bank, change = random.randrange(2), random.choice(["step", "load", "reseed"])
             ctx.set(lfsr.port.bank, bank)
+            if change != "reseed":
+                await ctx.tick()
             ctx.set(lfsr.port.load, change == "load")
             ctx.set(lfsr.port.load_word, 77)
             ctx.set(lfsr.port.reseed, change == "reseed")
             ctx.set(lfsr.step, change == "step")
             words[bank] = {"step": following(words[bank], 1), "load": 77, "reseed": firsts[bank]}[change]
             await ctx.tick()
+            for name in ("load", "reseed"):
+                ctx.set(getattr(lfsr.port, name), 0)
+            ctx.set(lfsr.step, 0)
+            assert ctx.get(lfsr.port.word) == words[bank]
             ctx.set(lfsr.port.bank, 1 - bank)
+            await ctx.tick()
             assert ctx.get(lfsr.port.word) == words[1 - bank]
 
     run(lfsr, testbench)

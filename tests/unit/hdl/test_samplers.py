@@ -35,10 +35,12 @@ def draw(lines, per_beat, operations, stalls, bank=0):
     async def testbench(ctx):
         paused = pauses("draws", stalls)
         ctx.set(draws.port.bank, bank)
+        await ctx.tick()
         drawn = [await drawn_operation(ctx, draws, lines, per_beat, paused) for _ in range(operations)]
         states = []
         for which in (0, 1):
             ctx.set(draws.port.bank, which)
+            await ctx.tick()
             states.append(state_before(ctx.get(draws.port.word)))
         return drawn, states
 
