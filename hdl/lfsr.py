@@ -15,9 +15,7 @@ class GeneratorPort(wiring.Signature):
     Members
     -------
     bank : Out(1)
-        Which generator everything refers to: 0 training, 1 inference.
-    settled : In(1)
-        It does so, from the cycle after a change of `bank` on; a reseed need not wait for it.
+        Which generator everything refers to: 0 training, 1 inference. In the cycle of a change only a reseed does.
     reseed : Out(1)
         Return `bank` to its seed at the next edge.
     load : Out(1)
@@ -31,7 +29,6 @@ class GeneratorPort(wiring.Signature):
         super().__init__(
             {
                 "bank": Out(1),
-                "settled": In(1),
                 "reseed": Out(1),
                 "load": Out(1),
                 "load_word": Out(WORD_BITS),
@@ -85,7 +82,6 @@ class Lfsr(wiring.Component):
         kept = Signal(WORD_BITS, init=firsts[0])
         beyond = Signal(WORD_BITS)
         m.d.comb += [
-            self.port.settled.eq(1),
             self.port.word.eq(kept),
             self.words[0].eq(kept),
             *(
@@ -107,9 +103,8 @@ class Lfsr(wiring.Component):
     def _change_bank(self, m: Module, kept: Signal, firsts: Array) -> None:
         """Exchange what is kept with what is parked."""
         parked, bank = Signal(WORD_BITS, init=firsts[1]), Signal()
-        m.d.comb += self.port.settled.eq(bank == self.port.bank)
         m.d.sync += bank.eq(self.port.bank)
-        with m.If(~self.port.settled):
+        with m.If(bank != self.port.bank):
             m.d.sync += [kept.eq(parked), parked.eq(kept)]
 
 

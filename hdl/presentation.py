@@ -178,6 +178,7 @@ class Presenter(wiring.Component):
         next_beat = Signal.like(beat)
         passes_left = Signal(8)
         transfer = Signal()
+        last_bank, settled = Signal(), Signal()
         m.d.comb += [
             transfer.eq(bernoulli.features.valid & bernoulli.features.ready),
             next_beat.eq(Mux(beat == beats - 1, 0, beat + 1)),
@@ -185,6 +186,8 @@ class Presenter(wiring.Component):
             write_port.data.eq(self.samples.p.features),
             read_port.addr.eq(Mux(transfer, next_beat, beat)),
         ]
+        m.d.comb += settled.eq(bernoulli.port.bank == last_bank)
+        m.d.sync += last_bank.eq(bernoulli.port.bank)
         with m.If(transfer):
             m.d.sync += beat.eq(next_beat)
 
@@ -198,9 +201,9 @@ class Presenter(wiring.Component):
         with m.FSM(name="source"):
             with m.State("RECEIVE"):
                 m.d.comb += [
-                    bernoulli.features.valid.eq(self.samples.valid & ~wants_reseed & bernoulli.port.settled),
+                    bernoulli.features.valid.eq(self.samples.valid & ~wants_reseed & settled),
                     bernoulli.features.p.eq(self.samples.p.features),
-                    self.samples.ready.eq(bernoulli.features.ready & ~wants_reseed & bernoulli.port.settled),
+                    self.samples.ready.eq(bernoulli.features.ready & ~wants_reseed & settled),
                     bernoulli.port.bank.eq(Mux(beat == 0, self.samples.valid & sideband.infer, coming.infer)),
                     bernoulli.port.reseed.eq(self.samples.valid & wants_reseed),
                     write_port.en.eq(transfer),
