@@ -12,7 +12,7 @@ from .bench import BYTE_CYCLES, CYCLE_S
 BAUD = 10 * round(1 / CYCLE_S) // BYTE_CYCLES
 SLICE_CYCLES = 20
 MEMORY_CYCLES = 3
-CYCLE_LIMIT = 10_000
+CYCLE_LIMIT = 20_000
 
 
 class InterpretedLine:
