@@ -15,7 +15,8 @@ from .linked import LinkedTrainer
 from .protocol import CLOCKS_PER_BIT_MIN, LABEL_BYTES, REQUEST_BYTES, Sizes
 from .requests import LENGTH_BITS
 from .sample_store import Slots
-from .sdram import Chip, SdramController, SdramPins
+from .sdram import SdramController, SdramPins
+from .sdram_chip import Chip
 from .uart import UartReceiver, UartTransmitter
 
 HEARTBEAT_BITS = 25

@@ -8,7 +8,8 @@ from random import Random
 import pytest
 from amaranth.sim import Simulator
 from stochastor.fpga import sdram
-from stochastor.fpga.sdram import MBYTES_32, SdramController, Timings
+from stochastor.fpga.sdram import SdramController
+from stochastor.fpga.sdram_chip import MBYTES_32, Timings
 from stochastor.model.errors import ConfigError
 
 from .sdram_chip import SdramChip, Violation
