@@ -50,6 +50,7 @@ class BoardPins(Elaboratable):
             m.submodules[f"led{index}"] = buffer = io.Buffer("o", port)
             m.d.comb += buffer.o.eq(led)
         if "sdram" in top.signature.members:
+            assert self._board.memory is not None
             m.submodules.sdram_io = sdram_io = SdramIO(self._board.memory)
             connect(m, top.sdram, sdram_io.pins)
         if self._table is not None:

@@ -131,12 +131,13 @@ class BoardRun(Run):
         self, features: NDArray[np.uint8], labels: NDArray[np.int64], k: int, chosen: NDArray[np.int64]
     ) -> None:
         if self._replays:
-            self.trainer.replay(chosen, k)
+            self._machine.replay(chosen, k)
         else:
             super()._train_machine(features, labels, k, chosen)
 
     def _make_trainer(self) -> "BoardTrainer":  # type: ignore[override]
-        return BoardTrainer(self._board)
+        self._machine = BoardTrainer(self._board)
+        return self._machine
 
     @classmethod
     def _of(cls, path: Path, config: Config, state: RunState) -> Self:

@@ -91,7 +91,7 @@ class SimulatedBoard:
         self._arrays: Sequence[SimulatedArray] = ()
         if config.array_side is ArraySide.PINS or memory:
             chosen = board or _board_for(config, memory)
-            self._library = _load(_build_with_pins(config, clock_hz, baud, chosen, memory))
+            self._library = _load(_build_with_pins(config, clock_hz, baud, chosen, memory, weights))
         else:
             self._library = _load(_build(config, clock_hz, baud, weights))
         self._board = ctypes.c_void_p(self._library.board_new())
@@ -217,18 +217,32 @@ def _wired(config: Config) -> list[dict[str, int]]:
     return [{name: width for name, width in pins.items() if name != INPUT} for pins in layers]
 
 
+def _build_with_pins(
+    config: Config, clock_hz: int, baud: int, board: Board, memory: bool, weights: Sequence[Weights] | None
+) -> Path:
+    chip = board.memory if memory else None
+    if weights is None:
+        return _build_usual_with_pins(config, clock_hz, baud, board, chip)
+    top = BoardTop(config, clock_hz=clock_hz, baud=baud, weights=weights, memory=chip, memory_clock_hz=MEMORY_CLOCK_HZ)
+    return _build_board(top, config, clocks_per_bit(clock_hz, baud), board, chip)
+
+
 @cache
-def _build_with_pins(config: Config, clock_hz: int, baud: int, board: Board, memory: bool) -> Path:
-    """The whole of a board, by the ports that its constraints give balls to."""
-    chip, outside = board.memory if memory else None, config.array_side is ArraySide.PINS
+def _build_usual_with_pins(config: Config, clock_hz: int, baud: int, board: Board, chip: Chip | None) -> Path:
     top = BoardTop(config, clock_hz=clock_hz, baud=baud, memory=chip, memory_clock_hz=MEMORY_CLOCK_HZ)
+    return _build_board(top, config, clocks_per_bit(clock_hz, baud), board, chip)
+
+
+def _build_board(top: BoardTop, config: Config, clocks: int, board: Board, chip: Chip | None) -> Path:
+    """The whole of a board, by the ports that its constraints give balls to."""
+    outside = config.array_side is ArraySide.PINS
     platform = SimulatedPlatform(board)
     table = PinTable.of(board, config) if outside else None
     fragment = Fragment.get(BoardPins(board, top, None, table), platform)
     verilog = to_verilog(rtlil.convert(fragment, name=TOP, ports=platform.ports, emit_src=False))
     lines = [
         "#pragma once",
-        f"#define CLOCKS_PER_BIT {clocks_per_bit(clock_hz, baud)}",
+        f"#define CLOCKS_PER_BIT {clocks}",
         f"#define RX {verilated('uart_0__rx__io')}",
         f"#define TX {verilated('uart_0__tx__io')}",
         f"#define LEDS(top) {_leds(platform)}",
