@@ -272,7 +272,9 @@ def test_check_trains_from_the_memory_too_and_finds_what_it_forgot(
 
 
 def test_a_memory_works_beside_arrays_on_the_pins() -> None:
-    config = replace(CONFIG, array_side="pins", compare_cycles=6, tables=2, reference_bits=8, lanes=0)
+    config = Config(
+        sizes=(9, 5, 10), weight_bits=4, scale=4, reference_bits=7, tables=1, array_side="pins", compare_cycles=6
+    )
     with SimulatedBoard(config, memory=True) as simulation:
         board, model = Board(simulation, config), Trainer(config)
         board.load(model.weights())
