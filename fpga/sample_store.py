@@ -44,6 +44,11 @@ class Slots:
         return (self.count - 1).bit_length()
 
 
+def read_ahead(slots: Slots) -> int:
+    """Words that are read ahead, a power of two: a sample, and what is on its way at any time."""
+    return 1 << (slots.words + 2 * READ_CYCLES - 1).bit_length()
+
+
 class SampleWriter(wiring.Component):
     """Writes samples to slots that follow each other.
 
@@ -150,8 +155,7 @@ class SampleReader(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        words = self._slots.words
-        depth = 1 << (words + 2 * READ_CYCLES - 1).bit_length()
+        words, depth = self._slots.words, read_ahead(self._slots)
         m.submodules.kept = kept = ResetInserter(self.drop)(SyncFIFOBuffered(width=WORD_BITS, depth=depth))
         requests, coming = self.memory.requests, self.memory.words
         asked = requests.valid & requests.ready
