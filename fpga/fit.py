@@ -32,7 +32,7 @@ LUTS_PER_COUNTER = 56
 LUTS_PER_LANE = 10.0
 LUTS_PER_READ_BIT = 2.8
 LUTS_PER_CELL_BIT = 3.5
-LUTS_OF_MEMORY = 700
+LUTS_OF_MEMORY = 1_000
 SURE = 1.05  # a machine is refused if the estimate is above the chip by this factor
 FEWER_LANES = (128, 64, 32, 16, 8, 4, 2, 1)
 
