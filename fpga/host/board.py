@@ -221,7 +221,7 @@ class Board:
             As of `train`.
         """
         chosen = np.asarray(slots, dtype=np.int64)
-        check_samples(self.config, np.zeros((len(chosen), self.config.sizes[0]), dtype=np.uint8), None, exponent)
+        check_samples(self.config, np.zeros((0, self.config.sizes[0]), dtype=np.uint8), None, exponent)
         if len(chosen) and not 0 <= chosen.min() <= chosen.max() < self.stored.samples:
             raise BoardError(
                 f"slots {chosen.min()} to {chosen.max()} are wanted, and {self.stored.samples} samples are known to be "

@@ -94,7 +94,9 @@ class BoardRun(Run):
             If the link or the board fails.
         """
         self.check_data(dataset)
-        if not self._board.stored.are(dataset.train_features, dataset.train_labels):
+        if self._board.stored.are(dataset.train_features, dataset.train_labels):
+            progress(len(dataset.train_labels))
+        else:
             self._board.store(dataset.train_features, dataset.train_labels, progress)
             self._write_sessions()
         self._replays = True
