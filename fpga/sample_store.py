@@ -335,38 +335,14 @@ class SampleStore(wiring.Component):
         m = Module()
         m.submodules.writer = writer = SampleWriter(self._shape["inputs"], self._slots, self._address_bits)
         m.submodules.reader = reader = SampleReader(self._slots, self._address_bits)
-        m.submodules.byte_feeder = byte_feeder = SampleFeeder(**self._shape)
-        m.submodules.word_feeder = word_feeder = WordFeeder(**self._shape)
-        m.submodules.queue = queue = ResetInserter(self.drop)(
-            SyncFIFOBuffered(width=self._slots.bits, depth=MOST_COUNT + 1)
-        )
-        connect(m, reader.words, word_feeder.words)
+        self._feed(m, writer, reader)
+        self._queue(m, reader)
         m.d.comb += [
-            queue.w_data.eq(self.slots.p),
-            queue.w_en.eq(self.slots.valid),
-            self.slots.ready.eq(queue.w_rdy),
-            reader.slots.p.eq(queue.r_data),
-            reader.slots.valid.eq(queue.r_rdy),
-            queue.r_en.eq(reader.slots.ready),
-            reader.drop.eq(self.drop),
-            self.quiet.eq(reader.quiet),
             writer.first.eq(self.first),
             writer.begin.eq(self.begin),
             self.kept.eq(writer.idle),
-            self.idle.eq(byte_feeder.idle & word_feeder.idle),
-            self.taken.eq(byte_feeder.taken | word_feeder.taken),
-        ]
-        for feeder, chosen in ((byte_feeder, ~self.replay), (word_feeder, self.replay)):
-            m.d.comb += [feeder.enable.eq(self.enable & chosen), feeder.sideband.eq(self.sideband)]
-        with m.If(self.keep):
-            connect_stream(m, self.bytes, writer.bytes)
-        with m.Else():
-            connect_stream(m, self.bytes, byte_feeder.bytes)
-        with m.If(self.replay):
-            connect_stream(m, word_feeder.samples, self.samples)
-        with m.Else():
-            connect_stream(m, byte_feeder.samples, self.samples)
-        m.d.comb += [
+            reader.drop.eq(self.drop),
+            self.quiet.eq(reader.quiet),
             reader.memory.words.p.eq(self.memory.words.p),
             reader.memory.words.valid.eq(self.memory.words.valid),
         ]
@@ -375,6 +351,40 @@ class SampleStore(wiring.Component):
         with m.Else():
             connect_stream(m, reader.memory.requests, self.memory.requests)
         return m
+
+    def _feed(self, m: Module, writer: SampleWriter, reader: SampleReader) -> None:
+        """Feed the samples of the link or those of the reader; what the link brings may be for the writer."""
+        m.submodules.byte_feeder = byte_feeder = SampleFeeder(**self._shape)
+        m.submodules.word_feeder = word_feeder = WordFeeder(**self._shape)
+        connect(m, reader.words, word_feeder.words)
+        for feeder, chosen in ((byte_feeder, ~self.replay), (word_feeder, self.replay)):
+            m.d.comb += [feeder.enable.eq(self.enable & chosen), feeder.sideband.eq(self.sideband)]
+        m.d.comb += [
+            self.idle.eq(byte_feeder.idle & word_feeder.idle),
+            self.taken.eq(byte_feeder.taken | word_feeder.taken),
+        ]
+        with m.If(self.keep):
+            connect_stream(m, self.bytes, writer.bytes)
+        with m.Else():
+            connect_stream(m, self.bytes, byte_feeder.bytes)
+        with m.If(self.replay):
+            connect_stream(m, word_feeder.samples, self.samples)
+        with m.Else():
+            connect_stream(m, byte_feeder.samples, self.samples)
+
+    def _queue(self, m: Module, reader: SampleReader) -> None:
+        """Keep slots until the reader takes them."""
+        m.submodules.queue = queue = ResetInserter(self.drop)(
+            SyncFIFOBuffered(width=self._slots.bits, depth=MOST_COUNT + 1)
+        )
+        m.d.comb += [
+            queue.w_data.eq(self.slots.p),
+            queue.w_en.eq(self.slots.valid),
+            self.slots.ready.eq(queue.w_rdy),
+            reader.slots.p.eq(queue.r_data),
+            reader.slots.valid.eq(queue.r_rdy),
+            queue.r_en.eq(reader.slots.ready),
+        ]
 
 
 def connect_stream(m: Module, source: stream.Interface, sink: stream.Interface) -> None:
