@@ -12,6 +12,7 @@ struct Sdram {
     static constexpr int CLOSED = -1;
     static constexpr uint32_t ALL_BANKS = 1u << 10;
     static constexpr int POWER_UP_REFRESHES = 8;
+    static constexpr uint16_t IN_TRANSITION = 0xbad;
     enum { NOTHING = 0, ACTIVATE = 1, READ = 2, REFRESH = 3, TERMINATE = 4, PRECHARGE = 5, WRITE = 6, MODE = 7 };
 
     std::vector<uint16_t> words = std::vector<uint16_t>(size_t(1) << (BANK_BITS + ROW_BITS + COLUMN_BITS));
@@ -35,11 +36,13 @@ struct Sdram {
         refreshes = 0;
     }
 
-    // Follows the clock's pin; called at each edge of the board's clock.
+    // Follows the clock's pin; called at each edge of the board's clock. A word comes half a cycle before the edge that it
+    // is to be sampled with, the latest that it may.
     void clock(Top &top) {
         bool before = level;
         level = SDRAM_PIN(top, clk);
         if (level && !before) edge(top);
+        if (level != before) SDRAM_DATA(top, i) = !level && comes[0] ? coming[0] : IN_TRANSITION;
     }
 
     void edge(Top &top) {
@@ -54,7 +57,6 @@ struct Sdram {
         int command = !SDRAM_PIN(top, ras) | !SDRAM_PIN(top, cas) << 1 | !SDRAM_PIN(top, we) << 2;
         if (drive && command != WRITE) violate("the data pins of the SDRAM are driven without a WRITE");
         act(top, command, SDRAM_PIN(top, ba), SDRAM_PIN(top, a));
-        SDRAM_DATA(top, i) = comes[0] ? coming[0] : 0xbad;
     }
 
     void act(Top &top, int command, uint32_t bank, uint32_t address) {
