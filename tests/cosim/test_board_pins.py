@@ -177,7 +177,7 @@ def test_check_names_the_layer_and_the_line_of_a_wrong_wire(
     files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wrong: str, named: str
 ) -> None:
     monkeypatch.setattr(simulated, "_ideal_arrays", lambda config: miswired(wrong))
-    monkeypatch.setattr(simulated, "_board_for", lambda config: BOARD)
+    monkeypatch.setattr(simulated, "_board_for", lambda config, memory: BOARD)
     machine = "--config", files / "array.toml", "--data", f"npz:{files / 'few.npz'}"
     assert stochastor("board", "check", "--simulated", *machine, "--samples", 20) == 1
     captured = capsys.readouterr()
@@ -187,7 +187,7 @@ def test_check_names_the_layer_and_the_line_of_a_wrong_wire(
 def test_a_whole_training_by_the_pins_ends_in_the_weights_of_the_model(
     files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(simulated, "_board_for", lambda config: BOARD)
+    monkeypatch.setattr(simulated, "_board_for", lambda config, memory: BOARD)
     machine = "--config", files / "array.toml", "--data", f"npz:{files / 'few.npz'}"
     assert stochastor("board", "train", "--simulated", *machine, "--out", files / "board") == 0
     assert stochastor("train", *machine, "--out", files / "model") == 0
