@@ -2,3 +2,7 @@
 
 CELLS = 256
 LANES = 15
+# How many cells become one vector instruction, at most.
+VECTOR = 8
+# From lane to lane: a power of two would have all lanes compete for the same lines of a cache.
+STRIDE = CELLS + VECTOR

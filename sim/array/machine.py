@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ...model.config import Config
 from ...model.crossbar import Address, Read
 from ...model.machine import LINE, Machine, Scratch, make_machine, make_scratch, zeros
-from .cells import CELLS, LANES
+from .cells import CELLS, LANES, STRIDE
 from .config import ArrayConfig
 from .crossbar import MINUS, PLUS, Periphery, check_sums
 from .device import fixed_point, whole_steps
@@ -97,7 +97,7 @@ class AnalogScratch(NamedTuple):
     variance : ndarray of int64, shape (lines,)
     normals : ndarray of int64, shape (lines,)
         Of the lines of a read.
-    cells : ndarray of int64, shape (LANES * CELLS,)
+    cells : ndarray of int64, shape (LANES * STRIDE,)
         Cells that are pulsed, as in `pulse_kernels`.
     along : ndarray of int8, shape (CELLS,)
         Signs of the columns driven.
@@ -260,7 +260,7 @@ def _make_scratch(machine: Machine, counting: bool) -> AnalogScratch:
     return AnalogScratch(
         variance=np.zeros(lines, dtype=np.int64),
         normals=np.zeros(lines, dtype=np.int64),
-        cells=zeros(LANES * CELLS, np.int64),
+        cells=zeros(LANES * STRIDE, np.int64),
         along=np.zeros(CELLS, dtype=np.int8),
         error=np.zeros((3, lines), dtype=np.int64),
         up=np.zeros(lines, dtype=np.bool_),

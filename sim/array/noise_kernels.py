@@ -12,7 +12,9 @@ from .noise import CENTRE, GAIN, GAIN_SHIFT, Purpose
 
 READ, COMPARE = np.int64(Purpose.READ), np.int64(Purpose.COMPARE)
 WORD, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
-LANES, LANE_SHIFT, PAIR, PAIR_SHIFT = np.uint64(0x00FF00FF), np.uint64(8), np.uint64(0xFFFF), np.uint64(16)
+# A product with FOURFOLD has the sum of the four 16-bit parts of the other factor in its highest part.
+EVEN_BYTES, BYTE = np.uint64(0x00FF00FF00FF00FF), np.uint64(8)
+FOURFOLD, HIGHEST = np.uint64(0x0001000100010001), np.uint64(48)
 M0, M1 = np.uint64(MULTIPLIERS[0]), np.uint64(MULTIPLIERS[1])
 W0, W1 = np.uint64(WEYL[0]), np.uint64(WEYL[1])
 
@@ -42,10 +44,25 @@ def words(key_low, key_high, x0, x1, x2, x3):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def normal(low, high):  # type: ignore[no-untyped-def]
-    """A standard normal in 2^-16 of two words."""
-    lanes = (low & LANES) + ((low >> LANE_SHIFT) & LANES) + (high & LANES) + ((high >> LANE_SHIFT) & LANES)
-    total = np.int64((lanes & PAIR) + (lanes >> PAIR_SHIFT)) - CENTRE
+def normals(key_low, key_high, x0, x1, x2, x3):  # type: ignore[no-untyped-def]
+    """Two standard normals in 2^-16 of a counter, of words 0 and 1 and of words 2 and 3.
+
+    Of a sum of bytes it does not matter where they are, so the last round leaves them in the products.
+    """
+    k0, k1 = np.uint64(key_low), np.uint64(key_high)
+    for _ in range(ROUNDS - 1):
+        p0, p1 = M0 * x0, M1 * x2
+        x0, x1 = (p1 >> HALF) ^ x1 ^ k0, p1 & WORD
+        x2, x3 = (p0 >> HALF) ^ x3 ^ k1, p0 & WORD
+        k0, k1 = (k0 + W0) & WORD, (k1 + W1) & WORD
+    return normal(M1 * x2 ^ ((x1 ^ k0) << HALF)), normal(M0 * x0 ^ ((x3 ^ k1) << HALF))
+
+
+@compiled
+def normal(both):  # type: ignore[no-untyped-def]
+    """A standard normal in 2^-16 of eight bytes."""
+    pairs = (both & EVEN_BYTES) + ((both >> BYTE) & EVEN_BYTES)
+    total = np.int64((pairs * FOURFOLD) >> HIGHEST) - CENTRE
     return (total * GAIN + (1 << (GAIN_SHIFT - 1))) >> GAIN_SHIFT
 
 
@@ -54,9 +71,8 @@ def draw_lines(key_low, key_high, out, lines, row, sample, c2, c3):  # type: ign
     """Draw a normal in 2^-16 for each of the first lines."""
     first, c1, c2, c3 = np.uint64(row << 16), np.uint64(sample) & WORD, np.uint64(c2), np.uint64(c3)
     for pair in range((lines + 1) >> 1):
-        w0, w1, w2, w3 = words(key_low, key_high, (first + np.uint64(pair)) & WORD, c1, c2, c3)
-        out[2 * pair] = normal(w0, w1)
-        out[2 * pair + 1] = normal(w2, w3)
+        counter = (first + np.uint64(pair)) & WORD
+        out[2 * pair], out[2 * pair + 1] = normals(key_low, key_high, counter, c1, c2, c3)
 
 
 @compiled_apart

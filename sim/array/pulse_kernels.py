@@ -8,18 +8,18 @@ instructions: of several arrays a compiler must assume that they overlap.
 import numpy as np
 
 from ...model.kernels import compiled, compiled_apart
-from .cells import CELLS, LANES
+from .cells import CELLS, LANES, STRIDE, VECTOR
 from .history_kernels import note_pulse, note_selects, seen_difference, square, wear
 from .noise import Purpose
-from .noise_kernels import WORD, normal, purpose_word, words
+from .noise_kernels import WORD, normals, purpose_word
 
 PULSE = np.int64(Purpose.PULSE)
 PLUS, MINUS = np.int64(0), np.int64(1)
 LOWEST = np.int64(0)
 ADDED, TAKEN = np.int64(1), np.int64(-1)
-CELL, COUNTER, SIGN, PLUS_G, MINUS_G, PLUS_X, MINUS_X = (CELLS * lane for lane in range(7))
-PLUS_LOW, PLUS_HIGH, PLUS_INTERCEPT, PLUS_SLOPE = (CELLS * lane for lane in range(7, 11))
-MINUS_LOW, MINUS_HIGH, MINUS_INTERCEPT, MINUS_SLOPE = (CELLS * lane for lane in range(11, LANES))
+CELL, COUNTER, SIGN, PLUS_G, MINUS_G, PLUS_X, MINUS_X = (STRIDE * lane for lane in range(7))
+PLUS_LOW, PLUS_HIGH, PLUS_INTERCEPT, PLUS_SLOPE = (STRIDE * lane for lane in range(7, 11))
+MINUS_LOW, MINUS_HIGH, MINUS_INTERCEPT, MINUS_SLOPE = (STRIDE * lane for lane in range(11, LANES))
 # Of so many columns one must be driven for it to be faster to go along them all.
 SPARSE = 8
 
@@ -148,7 +148,10 @@ def pulse_cells(m, a, t, layer, digit, count, sample, c2):  # type: ignore[no-un
     plus, minus = a.conductances[PLUS, digit], a.conductances[MINUS, digit]
     if a.read_noise:
         write_squares(cells, count, plus, minus, a.squares, place * place)
-    write_cells(cells, count, plus, minus, m.weights, place)
+    if a.digits == 1:
+        write_weights(cells, count, plus, minus, m.weights)
+    else:
+        write_cells(cells, count, plus, minus, m.weights, place)
 
 
 @compiled_apart
@@ -162,14 +165,19 @@ def read_devices(cells, count, bounds, steps):  # type: ignore[no-untyped-def]
         cells[MINUS_INTERCEPT + index], cells[MINUS_SLOPE + index] = steps[cell, down, 2], steps[cell, down, 3]
 
 
+@compiled
+def whole_vectors(count):  # type: ignore[no-untyped-def]
+    """`count` and the rest of a vector: cells computed for nothing cost less than the last few one by one."""
+    return (count + VECTOR - 1) & -VECTOR
+
+
 @compiled_apart
 def draw_cells(key_low, key_high, cells, count, sample, c2, c3):  # type: ignore[no-untyped-def]
     """Draw the normals of a pulse of each pair of devices."""
     c1, c2, c3 = np.uint64(sample) & WORD, np.uint64(c2), np.uint64(c3)
-    for index in range(count):
-        w0, w1, w2, w3 = words(key_low, key_high, np.uint64(cells[COUNTER + index]) & WORD, c1, c2, c3)
-        cells[PLUS_X + index] = normal(w0, w1)
-        cells[MINUS_X + index] = normal(w2, w3)
+    for index in range(whole_vectors(count)):
+        counter = np.uint64(cells[COUNTER + index]) & WORD
+        cells[PLUS_X + index], cells[MINUS_X + index] = normals(key_low, key_high, counter, c1, c2, c3)
 
 
 @compiled
@@ -186,7 +194,7 @@ def move_alike(cells, count, bounds, steps, range_spread, step_spread):  # type:
     """Move devices that are alike."""
     low, high = np.int64(bounds[0, 0, 0]), np.int64(bounds[0, 0, 1])
     set_0, set_1, reset_0, reset_1 = steps[0, 0, 0, 0], steps[0, 0, 0, 1], steps[0, 0, 0, 2], steps[0, 0, 0, 3]
-    for index in range(count):
+    for index in range(whole_vectors(count)):
         up = cells[SIGN + index] > 0
         g, intercept, slope = cells[PLUS_G + index], set_0 if up else reset_0, set_1 if up else reset_1
         x = cells[PLUS_X + index]
@@ -199,7 +207,7 @@ def move_alike(cells, count, bounds, steps, range_spread, step_spread):  # type:
 @compiled_apart
 def move_own(cells, count, range_spread, step_spread):  # type: ignore[no-untyped-def]
     """Move devices that each have bounds and steps of their own."""
-    for index in range(count):
+    for index in range(whole_vectors(count)):
         up = cells[SIGN + index] > 0
         low, high = cells[PLUS_LOW + index], cells[PLUS_HIGH + index]
         intercept, slope = cells[PLUS_INTERCEPT + index], cells[PLUS_SLOPE + index]
@@ -219,6 +227,15 @@ def write_cells(cells, count, plus, minus, weights, place):  # type: ignore[no-u
         g, h = cells[PLUS_G + index], cells[MINUS_G + index]
         weights[cell] += place * ((g - h) - (np.int64(plus[cell]) - minus[cell]))
         plus[cell], minus[cell] = g, h
+
+
+@compiled_apart
+def write_weights(cells, count, plus, minus, weights):  # type: ignore[no-untyped-def]
+    """`write_cells` where weights are of one digit."""
+    for index in range(count):
+        cell = np.uint64(cells[CELL + index])
+        g, h = cells[PLUS_G + index], cells[MINUS_G + index]
+        plus[cell], minus[cell], weights[cell] = g, h, g - h
 
 
 @compiled_apart
