@@ -1,0 +1,51 @@
+from math import isqrt
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stochastor.model.crossbar import Address, Read
+from stochastor.sim.array.noise import ONE, Purpose, counter_words, line_normals
+from stochastor.sim.array.noise_kernels import add_read_noise, draw_errors, draw_lines
+
+fixed_seed = settings(derandomize=True, database=None, deadline=None)
+addresses = st.builds(
+    Address,
+    sample=st.integers(0, 2**33),
+    layer=st.integers(1, 9),
+    training=st.booleans(),
+    read=st.sampled_from(Read),
+    comparison=st.integers(0, 3),
+    row=st.integers(0, 65_535),
+    digit=st.integers(0, 3),
+    repetition=st.integers(0, 32_767),
+)
+seeds, lines = st.integers(0, 2**64 - 1), st.integers(1, 40)
+
+
+@fixed_seed
+@given(seed=seeds, purpose=st.sampled_from(Purpose), address=addresses, lines=lines)
+def test_loops_draw_the_normals_of_the_plain_array(seed, purpose, address, lines):
+    drawn = np.full(lines + 2, 7)
+    _, c2, c3 = counter_words(purpose, address)
+    draw_lines(seed % 2**32, seed >> 32, drawn, lines, address.row, address.sample, c2, c3)
+    assert drawn[:lines].tolist() == line_normals(seed, purpose, address, np.arange(lines)).tolist()
+    assert (drawn[lines + lines % 2 :] == 7).all()
+
+
+@fixed_seed
+@given(seed=seeds, address=addresses, lines=lines, deviation=st.integers(1, 2**36))
+def test_loops_round_what_comparators_add_to_quanta(seed, address, lines, deviation):
+    drawn = np.zeros(lines + 1, dtype=np.int64)
+    _, c2, c3 = counter_words(Purpose.COMPARE, address)
+    draw_errors(seed % 2**32, seed >> 32, drawn, lines, address.row, address.sample, c2, c3, deviation)
+    normals = line_normals(seed, Purpose.COMPARE, address, np.arange(lines))
+    assert drawn[:lines].tolist() == [(deviation * x + 2**31) // 2**32 for x in normals.tolist()]
+
+
+@fixed_seed
+@given(roots=st.lists(st.integers(1, 2**31 - 2), min_size=1, max_size=20), data=st.data())
+def test_reads_are_off_by_exact_roots(roots, data):
+    variance = np.array([root**2 + data.draw(st.integers(-1, 2 * root + 1)) for root in roots])
+    z = np.zeros(len(roots), dtype=np.int64)
+    add_read_noise(z, variance, np.full(len(roots), ONE), len(roots), ONE)
+    assert z.tolist() == [isqrt(value) for value in variance.tolist()]
