@@ -108,6 +108,13 @@ def test_compiled_loops_let_devices_age_as_the_plain_array_does(name, fields, ro
     assert fast.infer(features, 3).tolist() == plain.infer(features, 3).tolist()
 
 
+@pytest.mark.parametrize(("name", "fields"), [("taox", PLAIN), ("alox_hfo2", THREE), ("gst_pcm", VERIFIED)])
+def test_compiled_loops_move_devices_that_draw_nothing_as_the_plain_array_does(name, fields):
+    array = replace(ARRAYS[name], device=replace(ARRAYS[name].device, cycle_spread_of_range=0.0))
+    fast, plain = (trained(kind(machine(name, fields), array)) for kind in (FastAnalogTrainer, AnalogTrainer))
+    assert all(np.array_equal(a, b) for a, b in zip(fast.conductances(), plain.conductances(), strict=True))
+
+
 @pytest.mark.parametrize("rough", [False, True])
 @pytest.mark.parametrize(("name", "fields"), [("taox", PLAIN), ("gst_pcm", CARRY)])
 def test_compiled_loops_read_through_wires_as_the_plain_array_does(name, fields, rough):
