@@ -91,27 +91,27 @@ class AnswerBuffer(wiring.Component):
 
     def _send(self, m: Module, read_port: memory.ReadPort, waiting: Signal, sending: Signal, sent_slot: Signal) -> None:
         """Send frame after frame, in the order of their slots; a frame ends with its zero."""
-        offset, following = Signal(range(self._slot_bytes)), Signal(range(self._slot_bytes))
-        m.d.comb += [
-            following.eq(offset),
-            read_port.addr.eq(Cat(following, sent_slot)),
-            self.frames.p.eq(read_port.data),
-        ]
-        m.d.sync += offset.eq(following)
-        with m.FSM(name="send"):
+        offset = Signal(range(self._slot_bytes))
+        m.d.comb += read_port.addr.eq(Cat(offset, sent_slot))
+        with m.FSM(name="send") as send:
+            m.d.comb += sending.eq(~send.ongoing("IDLE"))
             with m.State("IDLE"):
-                m.d.comb += following.eq(0)
+                m.d.sync += offset.eq(0)
                 with m.If(waiting.bit_select(sent_slot, 1)):
-                    m.d.comb += sending.eq(1)
                     m.d.sync += waiting.bit_select(sent_slot, 1).eq(0)
-                    m.next = "BYTES"
+                    m.next = "FETCH"
                 with m.Elif(waiting.any()):
                     m.d.sync += sent_slot.eq(sent_slot + 1)
-            with m.State("BYTES"):
-                m.d.comb += [sending.eq(1), self.frames.valid.eq(1)]
+            with m.State("FETCH"):
+                m.next = "READ"
+            with m.State("READ"):
+                m.d.sync += [self.frames.p.eq(read_port.data), offset.eq(offset + 1)]
+                m.next = "BYTE"
+            with m.State("BYTE"):
+                m.d.comb += self.frames.valid.eq(1)
                 with m.If(self.frames.ready):
-                    m.d.comb += following.eq(offset + 1)
-                    with m.If(read_port.data == 0):
+                    m.next = "READ"
+                    with m.If(self.frames.p == 0):
                         m.d.sync += sent_slot.eq(sent_slot + 1)
                         m.next = "IDLE"
 
