@@ -51,7 +51,7 @@ class AnswerBuffer(wiring.Component):
     Latency
     -------
     A byte takes nine cycles, and the last of 254 without a zero another one; an answer begins once the one before it
-    in its slot is sent. A frame is offered nine cycles after `end` at the soonest.
+    in its slot is sent. A frame is offered eleven cycles after `end` at the soonest, then a byte every two.
     """
 
     def __init__(self, slot_bytes: int) -> None:

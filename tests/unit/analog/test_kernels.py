@@ -3,22 +3,12 @@ from math import isqrt
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stochastor.model.crossbar import Address, Read
 from stochastor.sim.array.noise import ONE, Purpose, counter_words, line_normals
 from stochastor.sim.array.noise_kernels import add_read_noise, draw_errors, draw_lines
 
+from .addresses import addresses
+
 fixed_seed = settings(derandomize=True, database=None, deadline=None)
-addresses = st.builds(
-    Address,
-    sample=st.integers(0, 2**33),
-    layer=st.integers(1, 9),
-    training=st.booleans(),
-    read=st.sampled_from(Read),
-    comparison=st.integers(0, 3),
-    row=st.integers(0, 65_535),
-    digit=st.integers(0, 3),
-    repetition=st.integers(0, 32_767),
-)
 seeds, lines = st.integers(0, 2**64 - 1), st.integers(1, 40)
 
 
