@@ -11,7 +11,7 @@ from ..model.errors import BoardResetError, ConfigError, LinkLostError
 from ..model.run import VOTES, Run
 from ..model.trainer import check_passes, predictions
 from .board_check import check_board, print_check
-from .board_connection import BaudOption, PortOption, SimulatedOption, connect, simulated_port
+from .board_connection import BaudOption, MemoryOption, PortOption, SimulatedOption, connect, simulated_port
 from .console import notices, output, sample_progress
 from .infer import classification_figures, print_classification
 from .options import (
@@ -40,6 +40,7 @@ def _board() -> None:
 def train(
     port: PortOption = None,
     simulated: SimulatedOption = False,
+    memory: MemoryOption = False,
     baud: BaudOption = None,
     preset: PresetOption = None,
     config: ConfigOption = None,
@@ -53,6 +54,10 @@ def train(
         Path | None,
         typer.Option("--resume", metavar="RUN", help="Go on with a run that broke off.", show_default=False),
     ] = None,
+    replay: Annotated[
+        bool,
+        typer.Option("--replay/--no-replay", help="Train from the board's memory, if it has one with enough room."),
+    ] = True,
     json: JsonOption = None,
 ) -> None:
     """Train a board, and a floating-point baseline beside it; `stochastor train` with the board as the machine.
@@ -60,6 +65,8 @@ def train(
     RUN is a run as `stochastor train` makes it, and ends in the same weights, bit for bit. If the cable is pulled, the
     board keeps what it learned: plug it in and --resume goes on with the next sample. If the board was reset,
     --resume brings it back to the end of the last whole epoch.
+
+    A board with a memory that has room for the training set gets it once, and then only the order of the samples.
 
     Examples:
 
@@ -75,7 +82,7 @@ def train(
     path = out or resume
     assert path is not None
     if resume is None:
-        machine, sessions = resolve_config(preset, config, seed=seed, epochs=epochs), set[int]()
+        machine, sessions, stored = resolve_config(preset, config, seed=seed, epochs=epochs), set[int](), None
         source = data or DEFAULT_DATA
     else:
         if any(option is not None for option in (preset, config, seed, epochs)):
@@ -83,14 +90,19 @@ def train(
                 "--resume goes on as the run was begun: no --preset, --config, --seed or --epochs with it"
             )
         begun = Run.open(resume)
-        machine, sessions, source = begun.config, BoardRun.sessions(resume), data or begun.data.source
+        machine, sessions, stored = begun.config, BoardRun.sessions(resume), BoardRun.stored(resume)
+        source = data or begun.data.source
     dataset = load_data(source, machine)
     try:
-        with connect(machine, port, simulated, baud, sessions) as connected:
+        with connect(machine, port, simulated, baud, memory=memory, sessions=sessions, stored=stored) as connected:
             if resume is None:
                 run = BoardRun.create_on(path, machine, connected, dataset, source)
             else:
                 run = BoardRun.open_on(path, connected)
+            samples = len(dataset.train_labels)
+            if replay and not run.finished and samples <= connected.capacity:
+                with sample_progress("store", samples) as progress:
+                    run.store(dataset, progress)
             report = finish_run(run, dataset, "stochastor board train")
     except (LinkLostError, BoardResetError) as error:
         hint = f"go on with: stochastor board train --resume {shlex.quote(str(path))}"
@@ -147,6 +159,7 @@ def infer(
 def check(
     port: PortOption = None,
     simulated: SimulatedOption = False,
+    memory: MemoryOption = False,
     baud: BaudOption = None,
     preset: PresetOption = None,
     config: ConfigOption = None,
@@ -158,8 +171,9 @@ def check(
     """Train the same samples on the board and on the golden model, and compare what crosses the link bit for bit.
 
     Both start anew. Compared are fired outputs of every training sample, all weights, generators, counters, and votes
-    for test samples; a difference is named, and the command exits with code 1. Cells of arrays on the pins of the board
-    are programmed and read back first, which shows wrong wires; whatever devices are not ideal in makes differences.
+    for test samples; a difference is named, and the command exits with code 1. If the board has a memory, samples are
+    stored in it, and every other part of them is trained from there. Cells of arrays on the pins of the board are
+    programmed and read back first, which shows wrong wires; whatever devices are not ideal in makes differences.
 
     Examples:
 
@@ -169,7 +183,7 @@ def check(
     check_json_path(json)
     machine = resolve_config(preset, config, seed=seed)
     dataset = load_data(data or DEFAULT_DATA, machine)
-    with connect(machine, port, simulated, baud) as connected:
+    with connect(machine, port, simulated, baud, memory=memory) as connected:
         report = check_board(connected, dataset, samples)
     print_check(report, machine)
     write_json(json, report.to_dict() | {"config": machine.to_dict(), "config_sha256": machine.digest})
@@ -179,6 +193,7 @@ def check(
 
 @board.command()
 def simulate(
+    memory: MemoryOption = False,
     baud: BaudOption = None,
     preset: PresetOption = None,
     config: ConfigOption = None,
@@ -192,7 +207,7 @@ def simulate(
         stochastor board train --port /dev/pts/7 --baud 250000 --preset tiny --out runs/board
     """
     machine = resolve_config(preset, config, seed=seed)
-    with simulated_port(machine, baud) as (path, rate):
+    with simulated_port(machine, baud, memory=memory) as (path, rate):
         output.print(f"--port {path} --baud {rate}")
         notices.print("Ctrl-C pulls the cable")
         try:

@@ -43,6 +43,8 @@ class CheckReport:
         Times that packets were sent again.
     counters : bool
         Whether counters were among them; a board may be built without.
+    replayed : int
+        Training samples that came from the board's memory.
     """
 
     samples: int
@@ -51,6 +53,7 @@ class CheckReport:
     samples_per_second: float
     retries: int
     counters: bool
+    replayed: int
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as --json takes them."""
@@ -84,7 +87,10 @@ def check_board(board: "Board", dataset: Dataset, samples: int) -> CheckReport:
             samples_per_second=0.0,
             retries=board.link.retries,
             counters=False,
+            replayed=0,
         )
+    stored = _store(board, dataset, order)
+    replayed = 0
     traces: list[Trace] = []
     seconds = 0.0
     with sample_progress("compare", samples) as progress:
@@ -92,7 +98,11 @@ def check_board(board: "Board", dataset: Dataset, samples: int) -> CheckReport:
             chosen = order[start : start + CHUNK]
             part = dataset.train_features[chosen], dataset.train_labels[chosen], exponent(start, samples)
             begun = perf_counter()
-            fired = board.train(*part)
+            if start // CHUNK % 2 == 0 and start + len(chosen) <= stored:
+                fired = board.replay(stored - 1 - np.arange(start, start + len(chosen)), part[2])
+                replayed += len(chosen)
+            else:
+                fired = board.train(*part)
             seconds += perf_counter() - begun
             traces += model.train(*part)
             expected = np.array([trace.outputs for trace in traces[start:]], dtype=np.int64)
@@ -111,6 +121,7 @@ def check_board(board: "Board", dataset: Dataset, samples: int) -> CheckReport:
         samples_per_second=len(traces) / seconds,
         retries=board.link.retries,
         counters=bool(counters),
+        replayed=replayed,
     )
 
 
@@ -118,6 +129,7 @@ def print_check(report: CheckReport, config: Config) -> None:
     """Print what was compared and what differs."""
     rows = [
         ("samples", f"{report.samples:,}"),
+        *([("of them from the memory", f"{report.replayed:,}")] if report.replayed else []),
         ("words compared", f"{report.compared:,}"),
         ("counters among them", "yes" if report.counters else "no: the board has none"),
         ("training samples per second", f"{report.samples_per_second:,.1f}"),
@@ -146,6 +158,15 @@ class _Comparison:
             place = where.format(first + at[0], *at[1:])
             self.first = f"{place}: model {expected[at]}, board {actual[at]}"
         return not len(different)
+
+
+def _store(board: "Board", dataset: Dataset, order: NDArray[np.int64]) -> int:
+    """Store samples in an order that is not theirs, the last one first, as many as fit; their number."""
+    stored = order[: board.capacity][::-1]
+    if len(stored):
+        with sample_progress("store", len(stored)) as progress:
+            board.store(dataset.train_features[stored], dataset.train_labels[stored], progress)
+    return len(stored)
 
 
 def _programmed(comparison: _Comparison, board: "Board", model: Trainer) -> bool:

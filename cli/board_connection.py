@@ -12,6 +12,7 @@ from .console import notices
 
 if TYPE_CHECKING:
     from ..fpga.host.board import Board
+    from ..fpga.host.stored import Stored
 
 PortOption = Annotated[
     str | None,
@@ -21,6 +22,9 @@ SimulatedOption = Annotated[
     bool,
     typer.Option("--simulated", help="A board in compiled simulation, serial pins included, instead of a port."),
 ]
+MemoryOption = Annotated[
+    bool, typer.Option("--memory", help="The simulated board has a memory for samples, as a ULX3S has.")
+]
 BaudOption = Annotated[
     int | None,
     typer.Option("--baud", metavar="N", help="Baud rate that the board was built with; 1,000,000 by default.", min=1),
@@ -29,9 +33,27 @@ BaudOption = Annotated[
 
 @contextmanager
 def connect(
-    config: Config, port: str | None, simulated: bool, baud: int | None, sessions: Iterable[int] = ()
+    config: Config,
+    port: str | None,
+    simulated: bool,
+    baud: int | None,
+    *,
+    memory: bool = False,
+    sessions: Iterable[int] = (),
+    stored: "Stored | None" = None,
 ) -> "Iterator[Board]":
     """The board at `port`, or a simulated one behind a pseudo-terminal, checked to be of `config`.
+
+    Parameters
+    ----------
+    config : Config
+    port : str, optional
+    simulated : bool
+    baud : int, optional
+    memory : bool
+        Whether a simulated board has one.
+    sessions, stored
+        As of `Board`.
 
     Raises
     ------
@@ -44,25 +66,30 @@ def connect(
     """
     if (port is not None) == simulated:
         raise BoardError("which board? Give its --port, or --simulated")
+    if memory and not simulated:
+        raise BoardError("--memory is for --simulated: a board at a --port says itself whether it has a memory")
     if port is not None:
         from ..fpga.protocol import DEFAULT_BAUD
 
-        with _open(config, port, baud or DEFAULT_BAUD, sessions) as board:
+        with _open(config, port, baud or DEFAULT_BAUD, sessions, stored) as board:
             yield board
         return
-    with simulated_port(config, baud) as (path, rate), _open(config, path, rate, sessions) as board:
+    with (
+        simulated_port(config, baud, memory=memory) as (path, rate),
+        _open(config, path, rate, sessions, stored) as board,
+    ):
         yield board
 
 
 @contextmanager
-def simulated_port(config: Config, baud: int | None) -> Iterator[tuple[str, int]]:
+def simulated_port(config: Config, baud: int | None, *, memory: bool = False) -> Iterator[tuple[str, int]]:
     """A simulated board behind a pseudo-terminal: name of the port, and baud rate."""
     from ..fpga.simulated.board import CLOCK_HZ, CLOCKS_PER_BIT, SimulatedBoard
     from ..fpga.simulated.port import SimulatedPort
 
     rate = baud or CLOCK_HZ // CLOCKS_PER_BIT
     with notices.status("building the simulated board"):
-        simulation = SimulatedBoard(config, clock_hz=CLOCKS_PER_BIT * rate, baud=rate)
+        simulation = SimulatedBoard(config, clock_hz=CLOCKS_PER_BIT * rate, baud=rate, memory=memory)
     with simulation, SimulatedPort(simulation) as port:
         try:
             yield port.path, rate
@@ -74,9 +101,10 @@ def simulated_port(config: Config, baud: int | None) -> Iterator[tuple[str, int]
 
 
 @contextmanager
-def _open(config: Config, port: str, baud: int, sessions: Iterable[int]) -> "Iterator[Board]":
+def _open(config: Config, port: str, baud: int, sessions: Iterable[int], stored: "Stored | None") -> "Iterator[Board]":
     from ..fpga.host.board import Board
     from ..fpga.host.serial_port import SerialPort
+    from ..fpga.host.stored import NOTHING_STORED
 
     with SerialPort(port, baud) as line:
-        yield Board(line, config, sessions=sessions)
+        yield Board(line, config, sessions=sessions, stored=stored or NOTHING_STORED)

@@ -61,6 +61,10 @@ def build(
     counters: Annotated[
         bool, typer.Option("--counters/--no-counters", help="Counters of events, a fifth of a small chip.")
     ] = True,
+    memory: Annotated[
+        bool,
+        typer.Option("--memory/--no-memory", help="Keep samples in the board's memory, if it has one."),
+    ] = True,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of place and route.")] = 1,
     seeds: Annotated[
         int, typer.Option("--seeds", metavar="K", min=1, help="Seeds to try, from --seed on; the fastest is taken.")
@@ -75,9 +79,10 @@ def build(
 
     DIR then holds the bitstream, the Verilog, the configuration as stochastor.toml, and build.json: what the chip has
     spent, the fastest clock that nextpnr found, cycles of a training sample (counted in compiled simulation over
-    --data), samples a second in the core and over the link, and releases of the tools. If the clock is not met,
-    nothing is written, the slowest path is named, and the exit code is 3. For Vivado boards, --verilog-only writes
-    Verilog, constraints and a Tcl script, which are checked by Yosys but were not tried on hardware.
+    --data), samples a second in the core, over the link and out of the board's memory, and releases of the tools. If
+    the clock is not met, nothing is written, the slowest path is named, and the exit code is 3. For Vivado boards,
+    --verilog-only writes Verilog, constraints and a Tcl script, which are checked by Yosys but were not tried on
+    hardware.
 
     With --array pins, line drivers reach memristor arrays by pins of the board's headers; pins.md and pins.csv in DIR
     say which signal is where, and which times it has. A machine of more pins than there are is refused.
@@ -86,7 +91,7 @@ def build(
 
         stochastor build --board list
         stochastor build --board icebreaker --preset small --no-counters --out build/icebreaker
-        stochastor build --board ulx3s_85f --preset mnist --data mnist --frequency-mhz 80 --out build/ulx3s
+        stochastor build --board ulx3s_85f --preset mnist --data mnist --out build/ulx3s
         stochastor build --board arty_a7_100 --preset digits --verilog-only --out build/arty
         stochastor build --board ulx3s_85f --array pins --config array.toml --data random --out build/array
     """
@@ -107,7 +112,9 @@ def build(
     machine = resolve_config(preset, config)
     if array is not None:
         machine = replace(machine, array_side=array)  # type: ignore[arg-type]
-    target = Target(board=chosen, config=machine, baud=baud, frequency_MHz=frequency_mhz, counters=counters)
+    target = Target(
+        board=chosen, config=machine, baud=baud, frequency_MHz=frequency_mhz, counters=counters, memory=memory
+    )
     if verilog_only:
         _write_sources(target, out)
         return
@@ -128,19 +135,32 @@ def _figures(done: "Build", target: "Target", cycles: MeasuredCycles) -> dict[st
     from ..fpga.rates import core_samples_per_second, link_samples_per_second
 
     clock_MHz = done.sources.clocking.frequency_MHz
+    clock_hz = round(clock_MHz * 1e6)
     return {
         "board": target.board.name,
         **done.figures(),
         "cycles_per_sample": round(cycles.per_sample, 1),
         "cycles_counted": cycles.how,
         "core_samples_per_second": round(core_samples_per_second(clock_MHz, cycles.per_sample)),
-        "link_samples_per_second": round(
-            link_samples_per_second(target.config, round(clock_MHz * 1e6), target.baud), 1
-        ),
+        "link_samples_per_second": round(link_samples_per_second(target.config, clock_hz, target.baud), 1),
+        **_memory_figures(target, clock_hz),
         "baud": target.baud,
         "counters": target.counters,
         "config": target.config.to_dict(),
         "config_sha256": target.config.digest,
+    }
+
+
+def _memory_figures(target: "Target", clock_hz: int) -> dict[str, Any]:
+    """What there is to say of a memory, if there is one."""
+    from ..fpga.rates import replay_samples_per_second
+    from ..fpga.sample_store import Slots
+
+    if target.chip is None:
+        return {}
+    return {
+        "replay_samples_per_second": round(replay_samples_per_second(target.config, clock_hz, target.baud), 1),
+        "memory_samples": Slots.of(target.config, target.chip.address_bits).count,
     }
 
 
@@ -187,8 +207,18 @@ def _print_figures(board: "Board", config: Config, figures: dict[str, Any], out:
         ("cycles per training sample", f"{figures['cycles_per_sample']:,.1f}"),
         ("training samples per second, core", f"{figures['core_samples_per_second']:,}"),
         ("training samples per second, link", f"{figures['link_samples_per_second']:,}"),
+        *_memory_rows(figures),
         ("seed", str(figures["seed"])),
         *((f"{tool}", release) for tool, release in figures["tools"].items()),
     ]
     output.print(make_table(f"{sizes} for {board.title}, written to {out}", ("", ""), rows))
     output.print(f"slowest path: {figures['slowest_path']}", soft_wrap=True)
+
+
+def _memory_rows(figures: dict[str, Any]) -> list[tuple[str, str]]:
+    if "memory_samples" not in figures:
+        return []
+    return [
+        ("training samples per second, replayed", f"{figures['replay_samples_per_second']:,}"),
+        ("samples that the memory holds", f"{figures['memory_samples']:,}"),
+    ]

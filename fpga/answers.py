@@ -39,7 +39,7 @@ class AnswerBuffer(wiring.Component):
     slot : In(range(8))
         Where the answer is remembered, steady from its first byte to its end: its sequence number modulo 8.
     busy : Out(1)
-        The answer is complete, and its frame not yet.
+        The answer is complete, and its frame not yet, seen from the cycle after `end` on.
     restart : In(1)
         Forget what there is of the answer under way, and all that waits to be sent; while not `busy`.
     again : In(1)
@@ -51,7 +51,7 @@ class AnswerBuffer(wiring.Component):
     Latency
     -------
     A byte takes nine cycles, and the last of 254 without a zero another one; an answer begins once the one before it
-    in its slot is sent. A frame is offered eight cycles after `end` at the soonest.
+    in its slot is sent. A frame is offered eleven cycles after `end` at the soonest, then a byte every two.
     """
 
     def __init__(self, slot_bytes: int) -> None:
@@ -91,27 +91,27 @@ class AnswerBuffer(wiring.Component):
 
     def _send(self, m: Module, read_port: memory.ReadPort, waiting: Signal, sending: Signal, sent_slot: Signal) -> None:
         """Send frame after frame, in the order of their slots; a frame ends with its zero."""
-        offset, following = Signal(range(self._slot_bytes)), Signal(range(self._slot_bytes))
-        m.d.comb += [
-            following.eq(offset),
-            read_port.addr.eq(Cat(following, sent_slot)),
-            self.frames.p.eq(read_port.data),
-        ]
-        m.d.sync += offset.eq(following)
-        with m.FSM(name="send"):
+        offset = Signal(range(self._slot_bytes))
+        m.d.comb += read_port.addr.eq(Cat(offset, sent_slot))
+        with m.FSM(name="send") as send:
+            m.d.comb += sending.eq(~send.ongoing("IDLE"))
             with m.State("IDLE"):
-                m.d.comb += following.eq(0)
+                m.d.sync += offset.eq(0)
                 with m.If(waiting.bit_select(sent_slot, 1)):
-                    m.d.comb += sending.eq(1)
                     m.d.sync += waiting.bit_select(sent_slot, 1).eq(0)
-                    m.next = "BYTES"
+                    m.next = "FETCH"
                 with m.Elif(waiting.any()):
                     m.d.sync += sent_slot.eq(sent_slot + 1)
-            with m.State("BYTES"):
-                m.d.comb += [sending.eq(1), self.frames.valid.eq(1)]
+            with m.State("FETCH"):
+                m.next = "READ"
+            with m.State("READ"):
+                m.d.sync += [self.frames.p.eq(read_port.data), offset.eq(offset + 1)]
+                m.next = "BYTE"
+            with m.State("BYTE"):
+                m.d.comb += self.frames.valid.eq(1)
                 with m.If(self.frames.ready):
-                    m.d.comb += following.eq(offset + 1)
-                    with m.If(read_port.data == 0):
+                    m.next = "READ"
+                    with m.If(self.frames.p == 0):
                         m.d.sync += sent_slot.eq(sent_slot + 1)
                         m.next = "IDLE"
 
@@ -125,8 +125,14 @@ class AnswerBuffer(wiring.Component):
         byte = Signal(8)
         put = Signal()
         address = Signal(range(self._slot_bytes))
+        coming, came, take = Signal(AnswerByte()), Signal(), Signal()
+        m.d.comb += self.bytes.ready.eq(~came)
+        with m.If(self.bytes.ready):
+            m.d.sync += [coming.eq(self.bytes.p), came.eq(self.bytes.valid)]
+        with m.If(take | self.restart):
+            m.d.sync += came.eq(0)
         m.d.comb += [
-            byte.eq(self.bytes.p.byte),
+            byte.eq(coming.byte),
             checksum.bytes.p.eq(byte),
             write_port.addr.eq(Cat(address, self.slot)),
             write_port.data.eq(Mux(byte == 0, length, byte)),
@@ -139,18 +145,18 @@ class AnswerBuffer(wiring.Component):
             with m.If(byte == 0):
                 m.d.sync += [block.eq(place), length.eq(1)]
         with m.FSM(name="write") as write:
-            m.d.comb += self.busy.eq(~write.ongoing("BEGIN") & ~write.ongoing("BYTES"))
+            m.d.comb += self.busy.eq((came & coming.end) | (~write.ongoing("BEGIN") & ~write.ongoing("BYTES")))
             with m.State("BEGIN"):
                 m.d.comb += checksum.start.eq(checksum.bytes.ready)
                 m.d.sync += [*begin, crc_byte.eq(0)]
-                with m.If(self.bytes.valid & free & checksum.bytes.ready):
+                with m.If(came & free & checksum.bytes.ready):
                     m.next = "BYTES"
             with m.State("BYTES"):
                 with m.If(length == FULL_BLOCK):
                     self._close_block(m, write_port, address, block, place, length)
-                with m.Elif(self.bytes.valid & checksum.bytes.ready):
-                    m.d.comb += [self.bytes.ready.eq(1), put.eq(~self.bytes.p.end), checksum.bytes.valid.eq(put)]
-                    with m.If(self.bytes.p.end):
+                with m.Elif(came & checksum.bytes.ready):
+                    m.d.comb += [take.eq(1), put.eq(~coming.end), checksum.bytes.valid.eq(put)]
+                    with m.If(coming.end):
                         m.next = "CHECKSUM"
                 with m.If(self.restart):
                     m.next = "BEGIN"

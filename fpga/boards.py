@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from ..model.errors import ConfigError, ToolError
+from .sdram_chip import MBYTES_32, Chip
 
 
 class Family(StrEnum):
@@ -62,6 +63,8 @@ class Board:
         The board's name for openFPGALoader.
     headers : tuple of Header
         In the order in which arrays are given their pins.
+    memory : Chip, optional
+        SDRAM that samples can be kept in.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Board:
     pll_at_pad: bool = False
     programmer: str
     headers: tuple[Header, ...]
+    memory: Chip | None = None
 
     @property
     def vivado(self) -> bool:
@@ -125,6 +129,7 @@ def _ulx3s(size: str, luts: int, block_rams: int) -> Board:
         frequency_MHz=50.0,
         programmer="ulx3s",
         headers=(Header("gpio", 0, "gpio {}", last=_ULX3S_ESP32),),
+        memory=MBYTES_32,
     )
 
 

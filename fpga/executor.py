@@ -1,5 +1,7 @@
 """Executes requests on the machine, one after the other, and answers them."""
 
+from typing import Any
+
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -12,9 +14,9 @@ from .identity import Identity
 from .protocol import (
     ANSWER_HEADER_BYTES,
     CELL_BYTES,
+    GENERATOR_BYTES,
     LABEL_BYTES,
     SLOTS,
-    STATE_BYTES,
     WINDOW,
     Command,
     Sizes,
@@ -59,61 +61,65 @@ class Executor(wiring.Component):
     cycles come on top.
     """
 
+    LAST_COMMAND = Command.RESET
+
     def __init__(self, config: Config, identity: Identity, *, counters: bool = True) -> None:
         self._config = config
         self._identity = identity
         self._counters = counters
         self._sizes = Sizes.of(config)
-        outputs = config.sizes[-1]
-        super().__init__(
-            {
-                "bytes": In(stream.Signature(8)),
-                "left": In(LENGTH_BITS),
-                "forget": Out(1),
-                "session": In(32),
-                "asked": In(32),
-                "opening": In(1),
-                "open": Out(1),
-                "closed": In(1),
-                "again": In(1),
-                "sequence": In(8),
-                "answer": Out(stream.Signature(AnswerByte())),
-                "slot": Out(range(SLOTS)),
-                "busy": In(1),
-                "restart": Out(1),
-                "resend": Out(1),
-                "resend_slot": Out(range(SLOTS)),
-                "samples": Out(stream.Signature(SampleBeat(outputs, config.pixels_per_beat))),
-                "results": In(stream.Signature(Result(outputs))),
-                "access": Out(stream.Signature(Access(config))),
-                "values": In(stream.Signature(32)),
-                "idle": In(1),
-                **({"counters": In(Counters(config.layers))} if counters else {}),
-                "reset_machine": Out(1),
-                "training": Out(1),
-                "classifying": Out(1),
-                "refused": Out(1),
-            }
-        )
+        super().__init__(self._members())
+
+    def _members(self) -> dict[str, Any]:
+        outputs = self._config.sizes[-1]
+        return {
+            "bytes": In(stream.Signature(8)),
+            "left": In(LENGTH_BITS),
+            "forget": Out(1),
+            "session": In(32),
+            "asked": In(32),
+            "opening": In(1),
+            "open": Out(1),
+            "closed": In(1),
+            "again": In(1),
+            "sequence": In(8),
+            "answer": Out(stream.Signature(AnswerByte())),
+            "slot": Out(range(SLOTS)),
+            "busy": In(1),
+            "restart": Out(1),
+            "resend": Out(1),
+            "resend_slot": Out(range(SLOTS)),
+            "samples": Out(stream.Signature(SampleBeat(outputs, self._config.pixels_per_beat))),
+            "results": In(stream.Signature(Result(outputs))),
+            "access": Out(stream.Signature(Access(self._config))),
+            "values": In(stream.Signature(32)),
+            "idle": In(1),
+            **({"counters": In(Counters(self._config.layers))} if self._counters else {}),
+            "reset_machine": Out(1),
+            "training": Out(1),
+            "classifying": Out(1),
+            "refused": Out(1),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        work = _Work(self._config)
-        m.submodules.feeder = feeder = SampleFeeder(
-            inputs=self._config.sizes[0], outputs=self._config.sizes[-1], per_beat=self._config.pixels_per_beat
-        )
+        work = Work(self._config)
+        m.submodules.feeder = feeder = self._make_feeder()
         m.submodules.result_bytes = results = ResultBytes(self._config.sizes[-1])
         connect(m, flipped(self.results), results.results)
         connect(m, feeder.samples, flipped(self.samples))
         m.d.comb += [
             self.slot.eq(work.current),
-            self.resend.eq(self.again & ((work.current - self.sequence - 1)[:8] < WINDOW)),
-            self.resend_slot.eq(self.sequence),
             feeder.bytes.p.eq(self.bytes.p),
-            self.training.eq(~feeder.idle & (work.command == Command.TRAIN)),
+            self.training.eq(~feeder.idle & self._trains(work)),
             self.classifying.eq(~feeder.idle & (work.command == Command.INFER)),
         ]
+        m.d.sync += [
+            self.resend.eq(self.again & ~self.open & ((work.current - self.sequence - 1)[:8] < WINDOW)),
+            self.resend_slot.eq(self.sequence),
+        ]
         self._sideband(m, feeder, work)
+        self._address_access(m, work)
         self._measure(m, work)
         with m.If(self.closed):
             m.d.sync += work.unheard.eq(1)
@@ -130,19 +136,29 @@ class Executor(wiring.Component):
             self._finish(m, work)
         return m
 
-    def _sideband(self, m: Module, feeder: SampleFeeder, work: "_Work") -> None:
+    def _make_feeder(self) -> Any:
+        return SampleFeeder(
+            inputs=self._config.sizes[0], outputs=self._config.sizes[-1], per_beat=self._config.pixels_per_beat
+        )
+
+    def _trains(self, work: "Work") -> Value:
+        return work.command == Command.TRAIN
+
+    def _sideband(self, m: Module, feeder: Any, work: "Work") -> None:
+        """Say of a sample what its request says; what is compared for it has long been steady."""
         sideband = feeder.sideband
-        infers = work.command == Command.INFER
+        infers, reseeds = Signal(), Signal()
+        m.d.sync += [infers.eq(work.command == Command.INFER), reseeds.eq(infers & (work.word == 0))]
         m.d.comb += [
             sideband.number.eq(work.position),
             sideband.exponent.eq(work.option),
             sideband.carry.eq(work.option[7] & (work.count == 1)),
             sideband.infer.eq(infers),
-            sideband.reseed.eq(infers & (work.word == 0)),
+            sideband.reseed.eq(reseeds),
             sideband.passes.eq(work.option),
         ]
 
-    def _measure(self, m: Module, work: "_Work") -> None:
+    def _measure(self, m: Module, work: "Work") -> None:
         """Bytes of an item of the request's data."""
         with m.Switch(work.command):
             with m.Case(Command.TRAIN):
@@ -152,7 +168,7 @@ class Executor(wiring.Component):
             with m.Case(Command.WRITE):
                 m.d.comb += work.item.eq(work.word_bytes)
 
-    def _take(self, m: Module, work: "_Work") -> None:
+    def _take(self, m: Module, work: "Work") -> None:
         """Wait for a request, or for what comes beside the requests."""
         with m.State("IDLE"):
             m.d.sync += [work.step.eq(0), work.outstanding.eq(0), work.status.eq(Status.OK)]
@@ -180,22 +196,27 @@ class Executor(wiring.Component):
                     m.d.sync += [work.step.eq(0), work.needed.eq(0), work.counted.eq(0)]
                     m.next = "CHECK"
 
-    def _check(self, m: Module, work: "_Work") -> None:
+    def _check(self, m: Module, work: "Work") -> None:
         """Refuse what cannot be done before any of it is."""
         with m.State("CHECK"):
             m.d.sync += [work.needed.eq(work.needed + work.item), work.counted.eq(work.counted + 1)]
             with m.If((work.counted == work.count) | (work.item == 0)):
+                m.next = "WAIT"
                 with m.If(work.needed != self.left):
                     m.d.sync += work.status.eq(Status.LENGTH)
-                with m.Elif((work.command == Command.TRAIN) & (work.word != work.position)):
+                with m.Elif(self._trains(work) & (work.word != work.position)):
                     m.d.sync += work.status.eq(Status.POSITION)
-                with m.Elif((work.command <= Command.OPEN) | (work.command > max(Command))):
+                with m.Elif((work.command <= Command.OPEN) | (work.command > self.LAST_COMMAND)):
                     m.d.sync += work.status.eq(Status.UNKNOWN)
-                m.next = "WAIT"
-        with m.State("WAIT"), m.If(self.idle | (work.command == Command.TRAIN) | (work.command == Command.INFER)):
+                with m.Else():
+                    self._check_slots(m, work)
+        with m.State("WAIT"), m.If(self.idle | self._trains(work) | (work.command == Command.INFER)):
             m.next = "ANSWER"
 
-    def _begin_answer(self, m: Module, work: "_Work") -> None:
+    def _check_slots(self, m: Module, work: "Work") -> None:
+        """Refuse slots that are not there; here there are none."""
+
+    def _begin_answer(self, m: Module, work: "Work") -> None:
         session = Mux(work.unheard, self.asked, self.session)
         header = Cat(session, work.current, work.status)
         with m.State("ANSWER"):
@@ -210,7 +231,7 @@ class Executor(wiring.Component):
                     with m.Else():
                         self._branch(m, work)
 
-    def _branch(self, m: Module, work: "_Work") -> None:
+    def _branch(self, m: Module, work: "Work") -> None:
         m.next = "END"
         with m.Switch(work.command):
             with m.Case(Command.OPEN):
@@ -230,7 +251,7 @@ class Executor(wiring.Component):
                 m.d.comb += self.reset_machine.eq(1)
                 m.d.sync += work.position.eq(0)
 
-    def _samples(self, m: Module, work: "_Work", feeder: SampleFeeder, results: ResultBytes) -> None:
+    def _samples(self, m: Module, work: "Work", feeder: Any, results: ResultBytes) -> None:
         """Feed samples and take results, at the same time; a session that opens ends it between samples."""
         begins = (work.count != 0) & ~self.opening
         with m.State("SAMPLES"):
@@ -246,18 +267,18 @@ class Executor(wiring.Component):
             with m.If(feeder.taken):
                 # Only the first sample of a call reseeds: those behind it are not number 0.
                 m.d.sync += [work.word[0].eq(1), work.count.eq(work.count - 1)]
-                with m.If(work.command == Command.TRAIN):
+                with m.If(self._trains(work)):
                     m.d.sync += work.position.eq(work.position + 1)
             with m.If(feeder.idle & ~begins & (work.outstanding == 0)):
                 m.next = "END"
                 with m.If(self.opening):
                     m.next = "IDLE"
 
-    def _read(self, m: Module, work: "_Work") -> None:
+    def _read(self, m: Module, work: "Work") -> None:
         with m.State("READ"):
             m.next = "END"
             with m.If(work.count != 0):
-                self._ask(m, work)
+                m.d.comb += self.access.valid.eq(1)
                 with m.If(~self.access.ready):
                     m.next = "READ"
                 with m.Else():
@@ -274,7 +295,7 @@ class Executor(wiring.Component):
                     self._next_word(m, work)
                     m.next = "READ"
 
-    def _write(self, m: Module, work: "_Work") -> None:
+    def _write(self, m: Module, work: "Work") -> None:
         with m.State("WRITE"):
             with m.If(work.count == 0):
                 m.next = "END"
@@ -285,18 +306,18 @@ class Executor(wiring.Component):
                     with m.If(work.step == work.word_bytes - 1):
                         m.next = "STORE"
         with m.State("STORE"):
-            m.d.comb += self.access.p.write.eq(1)
-            self._ask(m, work)
+            m.d.comb += self.access.valid.eq(1)
             with m.If(self.access.ready):
                 self._next_word(m, work)
                 m.next = "WRITE"
 
-    def _ask(self, m: Module, work: "_Work") -> None:
+    def _address_access(self, m: Module, work: "Work") -> None:
+        """Offer place and value of a word at all times: no state of a request comes before the machine's logic."""
         # A cell came in the upper bytes of the value; it has no more bits than its own.
-        cell = work.value[8 * (STATE_BYTES - CELL_BYTES) :]
+        cell = work.value[8 * (GENERATOR_BYTES - CELL_BYTES) :]
         value = Cat(Mux(work.generator, work.value[: len(cell)], cell), work.value[len(cell) :])
         m.d.comb += [
-            self.access.valid.eq(1),
+            self.access.p.write.eq(work.command == Command.WRITE),
             self.access.p.generator.eq(work.generator),
             self.access.p.layer.eq(work.option),
             self.access.p.row.eq(work.row),
@@ -304,7 +325,7 @@ class Executor(wiring.Component):
             self.access.p.value.eq(value),
         ]
 
-    def _next_word(self, m: Module, work: "_Work") -> None:
+    def _next_word(self, m: Module, work: "Work") -> None:
         """Cells follow each other along a row, generators by their number."""
         columns = Array(self._config.cell_columns(layer + 1) for layer in range(self._config.layers))
         row, column = (work.word[low : low + len(self.access.p[name])] for low, name in ((0, "row"), (16, "column")))
@@ -312,7 +333,7 @@ class Executor(wiring.Component):
         with m.If(work.generator | (column == columns[work.option[:7]] - 1)):
             m.d.sync += [column.eq(0), row.eq(row + 1)]
 
-    def _tell_identity(self, m: Module, work: "_Work") -> None:
+    def _tell_identity(self, m: Module, work: "Work") -> None:
         """Answer with what never changes, out of a memory, then with the session before and the position."""
         fixed = self._identity.to_bytes()
         m.submodules.identity = identity = memory.Memory(
@@ -333,7 +354,7 @@ class Executor(wiring.Component):
                 with m.If(work.step == len(fixed) + len(words) // 8 - 1):
                     m.next = "END"
 
-    def _tell_counters(self, m: Module, work: "_Work") -> None:
+    def _tell_counters(self, m: Module, work: "Work") -> None:
         """Answer with the counters, byte by byte."""
         counters = Value.cast(self.counters)
         with m.State("COUNTERS"):
@@ -343,7 +364,7 @@ class Executor(wiring.Component):
                 with m.If(work.step == len(counters) // 8 - 1):
                     m.next = "END"
 
-    def _finish(self, m: Module, work: "_Work") -> None:
+    def _finish(self, m: Module, work: "Work") -> None:
         with m.State("END"):
             m.d.comb += [self.answer.valid.eq(1), self.answer.p.end.eq(1)]
             with m.If(self.answer.ready):
@@ -357,7 +378,7 @@ class Executor(wiring.Component):
                 m.d.comb += self.forget.eq(1)
 
 
-class _Work:
+class Work:
     """Registers of the request under way.
 
     Attributes
@@ -384,8 +405,8 @@ class _Work:
         self.arguments = Signal(8 * ARGUMENT_BYTES)
         self.status = Signal(Status)
         self.step = Signal(8)
-        self.item = Signal(range(config.sizes[0] + LABEL_BYTES + STATE_BYTES))
-        self.needed = Signal(range(256 * (config.sizes[0] + LABEL_BYTES + STATE_BYTES)))
+        self.item = Signal(range(config.sizes[0] + LABEL_BYTES + GENERATOR_BYTES))
+        self.needed = Signal(range(256 * (config.sizes[0] + LABEL_BYTES + GENERATOR_BYTES)))
         self.counted = Signal(8)
         self.outstanding = Signal(8)
         self.value = Signal(32)
@@ -394,4 +415,4 @@ class _Work:
         self.option = self.arguments[32:40]
         self.count = self.arguments[40:]
         self.generator = self.option[7]
-        self.word_bytes = Mux(self.generator, STATE_BYTES, CELL_BYTES)
+        self.word_bytes = Mux(self.generator, GENERATOR_BYTES, CELL_BYTES)

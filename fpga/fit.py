@@ -9,6 +9,9 @@ from ..model.errors import ConfigError
 from ..model.ledger import Count, Total
 from .boards import BOARDS, Board, Family
 from .pin_table import PinTable
+from .protocol import MOST_COUNT
+from .sample_store import Slots, read_ahead
+from .sdram import WORD_BITS
 from .target import Target
 
 BLOCK_SHAPES = {
@@ -29,6 +32,7 @@ LUTS_PER_COUNTER = 56
 LUTS_PER_LANE = 10.0
 LUTS_PER_READ_BIT = 2.8
 LUTS_PER_CELL_BIT = 3.5
+LUTS_OF_MEMORY = 1_000
 SURE = 1.05  # a machine is refused if the estimate is above the chip by this factor
 FEWER_LANES = (128, 64, 32, 16, 8, 4, 2, 1)
 
@@ -54,9 +58,12 @@ class Needs:
         config, family = target.config, target.board.family
         geometries = [Geometry.of(config, layer) for layer in range(1, config.layers + 1)]
         return cls(
-            block_rams=sum(_layer_blocks(config, family, geometry) for geometry in geometries) + _gate_blocks(config),
+            block_rams=sum(_layer_blocks(config, family, geometry) for geometry in geometries)
+            + _gate_blocks(config)
+            + _memory_blocks(target),
             luts=round(
                 BASE_LUTS
+                + LUTS_OF_MEMORY * (target.chip is not None)
                 + LUTS_PER_COUNTER * (_counters(config) if target.counters else 0)
                 + sum(geometry.lanes * _luts_per_lane(geometry) for geometry in geometries)
             ),
@@ -100,6 +107,8 @@ def _remedies(target: Target) -> Iterator[str]:
     bare = replace(target, counters=False)
     if target.counters and _fits(bare):
         yield "--no-counters"
+    if target.chip and _fits(replace(target, memory=False)):
+        yield "--no-memory"
     inside = config.array_side is ArraySide.MEMORY
     fewer = [replace(config, lanes=lanes) for lanes in FEWER_LANES if lanes < (config.lanes or max(config.sizes[1:]))]
     for where, added in ((target, ""), (bare, " with --no-counters")) if inside else ():
@@ -144,6 +153,14 @@ def _gate_blocks(config: Config) -> int:
         return 0
     hidden = (Geometry.of(config, layer) for layer in range(1, config.layers))
     return sum(geometry.tables for geometry in hidden)
+
+
+def _memory_blocks(target: Target) -> int:
+    """Blocks of what is read ahead of a board's memory: words of samples, and slots."""
+    if target.chip is None:
+        return 0
+    slots, family = Slots.of(target.config, target.chip.address_bits), target.board.family
+    return blocks(family, read_ahead(slots), WORD_BITS, WORD_BITS) + blocks(family, MOST_COUNT, slots.bits, slots.bits)
 
 
 def table_blocks(family: Family, reference_bits: int) -> int:

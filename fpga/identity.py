@@ -9,7 +9,7 @@ from typing import Self
 from ..model.config import Config
 from .protocol import PROTOCOL, Sizes
 
-FORMAT = Struct("<B3B32sIIII")
+FORMAT = Struct("<B3B32sIIIII")
 VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 
@@ -29,6 +29,8 @@ class Identity:
         Request buffer.
     answer_bytes : int
         Longest answer, CRC included.
+    capacity : int
+        Samples that the memory holds; 0 if there is none.
     """
 
     protocol: int
@@ -38,9 +40,10 @@ class Identity:
     baud: int
     buffer_bytes: int
     answer_bytes: int
+    capacity: int
 
     @classmethod
-    def of(cls, config: Config, clock_hz: int, baud: int) -> Self:
+    def of(cls, config: Config, clock_hz: int, baud: int, capacity: int = 0) -> Self:
         """Of a board that is built now."""
         sizes = Sizes.of(config)
         return cls(
@@ -51,19 +54,20 @@ class Identity:
             baud=baud,
             buffer_bytes=sizes.buffer,
             answer_bytes=sizes.answer,
+            capacity=capacity,
         )
 
     def to_bytes(self) -> bytes:
         """As it crosses the link."""
         digest = bytes.fromhex(self.config)
-        numbers = self.clock_hz, self.baud, self.buffer_bytes, self.answer_bytes
+        numbers = self.clock_hz, self.baud, self.buffer_bytes, self.answer_bytes, self.capacity
         return FORMAT.pack(self.protocol, *self.version, digest, *numbers)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
         """What `to_bytes` gave."""
         protocol, major, minor, patch, digest, *numbers = FORMAT.unpack(content)
-        clock_hz, baud, buffer_bytes, answer_bytes = numbers
+        clock_hz, baud, buffer_bytes, answer_bytes, capacity = numbers
         return cls(
             protocol=protocol,
             version=(major, minor, patch),
@@ -72,6 +76,7 @@ class Identity:
             baud=baud,
             buffer_bytes=buffer_bytes,
             answer_bytes=answer_bytes,
+            capacity=capacity,
         )
 
 

@@ -134,7 +134,7 @@ def elaborate(target: Target, frequency_MHz: float) -> Sources:
     platform = board.load_platform()
     clocking = Clocking.choose(board, platform, frequency_MHz)
     clock_hz = round(clocking.frequency_MHz * 1e6)
-    top = BoardTop(target.config, clock_hz=clock_hz, baud=target.baud, counters=target.counters)
+    top = BoardTop(target.config, clock_hz=clock_hz, baud=target.baud, counters=target.counters, memory=target.chip)
     options: dict[str, Any] = {}
     if not board.vivado:
         options = {
@@ -152,10 +152,16 @@ def elaborate(target: Target, frequency_MHz: float) -> Sources:
 
 
 def _logic_script(board: Board, clocking: Clocking) -> str:
-    """How ABC is to map logic: to save area where a path has time, in small chips with more effort."""
+    """How memories and logic are to be mapped.
+
+    Held sums are compared in the cycle in which they are read, so they go where reads are fastest. ABC saves area where
+    a path has time, in small chips with more effort.
+    """
     script = f"scratchpad -set abc9.D {round(LOGIC_SHARE * 1e6 / clocking.frequency_MHz)}"
     if board.family is Family.ICE40:
         script += "\nscratchpad -copy abc9.script.flow3 abc9.script"
+    if board.family is Family.ECP5:
+        script += '\nsetattr -set ram_style "distributed" */m:held'
     return script
 
 

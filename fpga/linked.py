@@ -15,6 +15,8 @@ from .executor import Executor
 from .identity import Identity
 from .protocol import Sizes
 from .requests import RequestBuffer
+from .sdram import MemoryPort
+from .storing import StoringExecutor
 
 
 class LinkStatus(data.StructLayout):
@@ -49,6 +51,8 @@ class LinkedTrainer(wiring.Component):
         Whether there are counters, which a host can read.
     weights : sequence of ndarray of int32, optional
         Power-up cells of layers 1 to L; those of the configuration's initial weights by default.
+    address_bits : int
+        Of a word of a memory for samples, as many as the identity tells of; 0 if there is none.
 
     Members
     -------
@@ -59,6 +63,8 @@ class LinkedTrainer(wiring.Component):
     sent : Out(stream of 8)
         To the host.
     status : Out(LinkStatus)
+    memory : Out(MemoryPort)
+        Only with a memory.
     array1, array2, ... : Out(ArrayPins)
         As of `Trainer`.
 
@@ -68,11 +74,18 @@ class LinkedTrainer(wiring.Component):
     """
 
     def __init__(
-        self, config: Config, identity: Identity, weights: Sequence[Weights] | None = None, *, counters: bool = True
+        self,
+        config: Config,
+        identity: Identity,
+        weights: Sequence[Weights] | None = None,
+        *,
+        counters: bool = True,
+        address_bits: int = 0,
     ) -> None:
         self._config = config
         self._identity = identity
         self._counters = counters
+        self._address_bits = address_bits
         self._trainer = Trainer(config, weights)
         super().__init__(
             {
@@ -80,6 +93,7 @@ class LinkedTrainer(wiring.Component):
                 "broken": In(1),
                 "sent": Out(stream.Signature(8)),
                 "status": Out(LinkStatus()),
+                **({"memory": Out(MemoryPort(address_bits))} if address_bits else {}),
                 **arrays_of(self._trainer),
             }
         )
@@ -90,7 +104,7 @@ class LinkedTrainer(wiring.Component):
         trainer = self._trainer
         m.submodules.requests = requests = RequestBuffer(sizes.buffer)
         m.submodules.answers = answers = AnswerBuffer(sizes.slot)
-        m.submodules.executor = executor = Executor(self._config, self._identity, counters=self._counters)
+        m.submodules.executor = executor = self._make_executor()
         m.submodules.trainer = ResetInserter({"sync": executor.reset_machine})(trainer)
         connect(m, flipped(self.received), requests.frames)
         connect(m, requests.bytes, executor.bytes)
@@ -100,6 +114,8 @@ class LinkedTrainer(wiring.Component):
         connect(m, executor.access, trainer.access)
         connect(m, trainer.results, executor.results)
         connect_arrays(m, trainer, self)
+        if self._address_bits:
+            connect(m, executor.memory, flipped(self.memory))
         m.d.comb += [
             requests.broken.eq(self.broken),
             *(getattr(executor, name).eq(getattr(requests, name)) for name in _FROM_REQUESTS),
@@ -126,6 +142,13 @@ class LinkedTrainer(wiring.Component):
         with m.If(executor.open):
             m.d.sync += self.status.error.eq(0)
         return m
+
+    def _make_executor(self) -> Executor:
+        if self._address_bits:
+            return StoringExecutor(
+                self._config, self._identity, counters=self._counters, address_bits=self._address_bits
+            )
+        return Executor(self._config, self._identity, counters=self._counters)
 
 
 _FROM_REQUESTS = ("left", "session", "asked", "opening", "closed", "again", "sequence")

@@ -13,10 +13,11 @@ from .boards import Board
 from .clock import PllClock
 from .pin_table import PinTable
 from .pll import Setting
+from .sdram_io import SdramIO
 
 
 class BoardPins(Elaboratable):
-    """Wires a top to the UART, the LEDs and perhaps the headers of a board, and the board's clock to it.
+    """Wires a top to the UART, the LEDs, perhaps memory and headers of a board, and the board's clock to it.
 
     Parameters
     ----------
@@ -48,6 +49,10 @@ class BoardPins(Elaboratable):
         for index, (led, port) in enumerate(zip(top.leds, _led_ports(platform), strict=False)):
             m.submodules[f"led{index}"] = buffer = io.Buffer("o", port)
             m.d.comb += buffer.o.eq(led)
+        if "sdram" in top.signature.members:
+            assert self._board.memory is not None
+            m.submodules.sdram_io = sdram_io = SdramIO(self._board.memory)
+            connect(m, top.sdram, sdram_io.pins)
         if self._table is not None:
             m.submodules.arrays = arrays = ArrayIO(top, self._table)
             for name in arrays_of(top):

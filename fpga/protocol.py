@@ -9,7 +9,7 @@ from ..model.layer import generator_keys
 from ..model.ledger import Count, Total
 from ..model.lfsr import Bank
 
-PROTOCOL = 1
+PROTOCOL = 2
 DEFAULT_BAUD = 1_000_000
 SLOTS = 8
 WINDOW = SLOTS - 1
@@ -19,8 +19,9 @@ REQUEST_BYTES = REQUEST_HEADER_BYTES + CRC_BYTES
 ANSWER_HEADER_BYTES = 6
 ANSWER_BYTES = ANSWER_HEADER_BYTES + CRC_BYTES
 LABEL_BYTES = 2
+SLOT_BYTES = 3
 CELL_BYTES = 2
-STATE_BYTES = 4
+GENERATOR_BYTES = 4
 COUNTER_BYTES = 4
 COUNTERS = (*(total.name.lower() for total in Total), "busy_cycles")
 LAYER_COUNTERS = tuple(count.name.lower() for count in Count)
@@ -41,6 +42,8 @@ class Command(IntEnum):
     SEEK = 6
     COUNTERS = 7
     RESET = 8
+    STORE = 9
+    REPLAY = 10
 
 
 class Status(IntEnum):
@@ -51,6 +54,7 @@ class Status(IntEnum):
     POSITION = 0x82
     UNKNOWN = 0x83
     CLOSED = 0x84
+    SLOT = 0x85
 
 
 @dataclass(frozen=True, kw_only=True)

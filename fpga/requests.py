@@ -1,6 +1,6 @@
 """Requests as they come: frames taken apart, checked, and kept until they are executed."""
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -86,7 +86,7 @@ class RequestBuffer(wiring.Component):
     left : Out(16)
         Bytes of it that are not handed out yet, that of `bytes` included.
     forget : In(1)
-        Go on with the next request; not in a cycle in which a byte is taken.
+        Go on with the next request; while one is handed out, and not in a cycle in which a byte is taken.
     session : Out(32)
         The open one; 0 if there is none.
     asked : Out(32)
@@ -106,7 +106,7 @@ class RequestBuffer(wiring.Component):
 
     Latency
     -------
-    A request is offered five cycles after its frame ended.
+    A request is offered seven cycles after its frame ended, then a byte every two cycles.
     """
 
     def __init__(self, size: int) -> None:
@@ -149,7 +149,7 @@ class RequestBuffer(wiring.Component):
         self._accept(m, decoder, checksum, write_port, start, end)
         self._hand_out(m, read_port, start, end)
         with m.If(self.open):
-            m.d.sync += [start.eq(0), end.eq(0)]
+            m.d.sync += end.eq(0)
         return m
 
     def _accept(
@@ -193,16 +193,24 @@ class RequestBuffer(wiring.Component):
             m.d.sync += [position.eq(0), fits.eq(1)]
 
         length = Signal(LENGTH_BITS)
+        # Compared ahead of the end of a frame; one that ends as a session opens is dropped.
+        ours, zero, none, opened = Signal(), Signal(), Signal(), Signal()
+        m.d.sync += [
+            ours.eq(session == self.session),
+            zero.eq(session == 0),
+            none.eq(self.session == 0),
+            opened.eq(self.open),
+        ]
         with m.FSM(name="accept"):
-            with m.State("RECEIVE"), m.If(good & ~self.opening):
-                with m.If((command == Command.OPEN) & (session != 0) & (session != self.session)):
+            with m.State("RECEIVE"), m.If(good & ~self.opening & ~opened):
+                with m.If((command == Command.OPEN) & ~zero & ~ours):
                     m.d.sync += [self.opening.eq(1), self.asked.eq(session)]
-                with m.Elif(self.session == 0):
+                with m.Elif(none):
                     m.d.comb += self.closed.eq(1)
                     m.d.sync += self.asked.eq(session)
-                with m.Elif((session == self.session) & (sequence != expected)):
+                with m.Elif(ours & (sequence != expected)):
                     m.d.comb += self.again.eq((expected - sequence - 1)[:8] < SLOTS - 1)
-                with m.Elif((session == self.session) & fits):
+                with m.Elif(ours & fits):
                     m.d.sync += [length.eq(kept - LENGTH_BYTES - CRC_BYTES), expected.eq(expected + 1)]
                     m.next = "LOW"
             with m.State("LOW"):
@@ -216,34 +224,39 @@ class RequestBuffer(wiring.Component):
             m.d.sync += [self.opening.eq(0), self.session.eq(self.asked), expected.eq(1)]
 
     def _hand_out(self, m: Module, read_port: memory.ReadPort, start: Signal, end: Signal) -> None:
-        """Read ahead, so that a byte can be taken in every cycle."""
-        following = Signal.like(start)
-        m.d.comb += [
-            following.eq(start),
-            read_port.addr.eq(following),
-            self.bytes.p.eq(read_port.data),
-        ]
-        m.d.sync += start.eq(following)
+        """Offer byte after byte; memory is read at `start` alone, so that who takes them has no part in an address."""
+        m.d.comb += [read_port.addr.eq(start), self.bytes.p.eq(read_port.data)]
+        leave = self.forget | self.open
         with m.FSM(name="hand_out"):
-            with m.State("LOW"), m.If((start != end) & ~self.open):
-                m.d.comb += following.eq(start + 1)
-                m.d.sync += self.left[:8].eq(read_port.data)
+            with m.State("LOW"), m.If(start != end):
+                m.d.sync += [start.eq(start + 1), self.left[:8].eq(read_port.data)]
+                m.next = "FETCH_HIGH"
+                with m.If(leave):
+                    m.next = "FETCH_LOW"
+            with m.State("FETCH_HIGH"):
                 m.next = "HIGH"
+                with m.If(leave):
+                    m.next = "FETCH_LOW"
             with m.State("HIGH"):
-                m.d.comb += following.eq(start + 1)
-                m.d.sync += self.left[8:].eq(read_port.data)
+                m.d.sync += [start.eq(start + 1), self.left[8:].eq(read_port.data)]
+                m.next = "FETCH"
+                with m.If(leave):
+                    m.next = "FETCH_LOW"
+            with m.State("FETCH"):
+                m.d.sync += self.bytes.valid.eq(self.left != 0)
                 m.next = "BYTES"
-                with m.If(self.open):
-                    m.next = "LOW"
+                with m.If(leave):
+                    m.next = "FETCH_LOW"
             with m.State("BYTES"):
-                m.d.comb += self.bytes.valid.eq(self.left != 0)
                 with m.If(self.bytes.valid & self.bytes.ready):
-                    m.d.comb += following.eq(start + 1)
-                    m.d.sync += self.left.eq(self.left - 1)
-                with m.If(self.forget):
-                    m.d.comb += following.eq(start + self.left)
-                with m.If(self.forget | self.open):
-                    m.next = "LOW"
+                    m.d.sync += [start.eq(start + 1), self.left.eq(self.left - 1), self.bytes.valid.eq(0)]
+                    m.next = "FETCH"
+                with m.If(leave):
+                    m.next = "FETCH_LOW"
+            with m.State("FETCH_LOW"), m.If(~leave):
+                m.next = "LOW"
+        with m.If(leave):
+            m.d.sync += [start.eq(Mux(self.open, 0, start + self.left)), self.bytes.valid.eq(0)]
 
 
 def _shifted_in(register: Signal, byte: Value) -> Value:

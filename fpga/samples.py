@@ -31,11 +31,11 @@ class SampleFeeder(wiring.Component):
         For a training sample two of its label, then the features.
     samples : Out(stream of SampleBeat)
     taken : Out(1)
-        The last beat of a sample is transferred.
+        The last beat of a sample was transferred in the cycle before.
 
     Latency
     -------
-    A byte takes a cycle, and so does a beat.
+    A byte takes a cycle, a beat two.
     """
 
     def __init__(self, *, inputs: int, outputs: int, per_beat: int) -> None:
@@ -95,11 +95,13 @@ class SampleFeeder(wiring.Component):
             with m.State("BEAT"):
                 m.d.comb += self.samples.valid.eq(1)
                 with m.If(self.samples.ready):
-                    m.d.comb += self.taken.eq(last)
-                    m.d.sync += [lane.eq(0), feature.eq(feature + 1), last.eq(feature == self._inputs - 2)]
-                    m.next = "FEATURES"
-                    with m.If(last):
-                        m.next = "IDLE"
+                    m.next = "TAKEN"
+            with m.State("TAKEN"):
+                m.d.comb += self.taken.eq(last)
+                m.d.sync += [lane.eq(0), feature.eq(feature + 1), last.eq(feature == self._inputs - 2)]
+                m.next = "FEATURES"
+                with m.If(last):
+                    m.next = "IDLE"
         return m
 
 

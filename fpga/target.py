@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ..model.config import Config
 from .boards import Board
+from .sdram_chip import Chip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,8 @@ class Target:
         The clock; None for the board's usual one, or what the machine meets if that is less.
     counters : bool
         Whether there are counters, which a host can read.
+    memory : bool
+        Whether samples can be kept in the board's memory, if it has one.
     """
 
     board: Board
@@ -27,6 +30,12 @@ class Target:
     baud: int
     frequency_MHz: float | None = None
     counters: bool = True
+    memory: bool = True
+
+    @property
+    def chip(self) -> Chip | None:
+        """The memory that is taken."""
+        return self.board.memory if self.memory else None
 
     @property
     def wanted_MHz(self) -> float:

@@ -79,9 +79,10 @@ def run(command: Sequence[str], directory: Path, heard: Callable[[str], None]) -
     Raises
     ------
     ToolError
-        If it fails, with its first error.
+        If it fails, with its first error, or the last that it said.
     """
     errors: list[str] = []
+    last = "it said nothing"
     with subprocess.Popen(
         command,
         cwd=directory,
@@ -95,12 +96,13 @@ def run(command: Sequence[str], directory: Path, heard: Callable[[str], None]) -
             for line in process.stdout or ():
                 if line.startswith("ERROR"):
                     errors.append(line)
+                last = line if line.strip() else last
                 heard(line)
         except BaseException:
             process.kill()
             raise
     if process.returncode:
-        reason = " ".join(errors[0].split()) if errors else "no reason given"
+        reason = " ".join((errors[0] if errors else last).split())
         raise ToolError(f"{Path(command[0]).name} failed with exit code {process.returncode}: {reason}")
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ..model.config import Config
 from ..model.crossbar import Weights
@@ -14,6 +14,9 @@ from .identity import Identity
 from .linked import LinkedTrainer
 from .protocol import CLOCKS_PER_BIT_MIN, LABEL_BYTES, REQUEST_BYTES, Sizes
 from .requests import LENGTH_BITS
+from .sample_store import Slots
+from .sdram import SdramController, SdramPins
+from .sdram_chip import Chip
 from .uart import UartReceiver, UartTransmitter
 
 HEARTBEAT_BITS = 25
@@ -37,6 +40,10 @@ class BoardTop(wiring.Component):
         Power-up cells of layers 1 to L; those of the configuration's initial weights by default.
     counters : bool
         Whether there are counters, which a host can read.
+    memory : Chip, optional
+        SDRAM for samples.
+    memory_clock_hz : int, optional
+        Frequency that the memory is timed for, if `sync` only stands for it in a simulation.
 
     Members
     -------
@@ -46,6 +53,8 @@ class BoardTop(wiring.Component):
         Serial line to the host, idle 1.
     leds : Out(8)
         Heartbeat, error, training, classifying, session open, receiving, sending, sending again; 1 is lit.
+    sdram : Out(SdramPins)
+        As of `SdramController`. Only with a memory.
     array1, array2, ... : Out(ArrayPins)
         As of `Trainer`.
 
@@ -56,7 +65,8 @@ class BoardTop(wiring.Component):
     Raises
     ------
     ConfigError
-        If the clock cannot make the baud rate within 2 %, or samples or results are too long for the link.
+        If the clock cannot make the baud rate within 2 %, samples or results are too long for the link, or the clock
+        is none for the memory.
     """
 
     def __init__(
@@ -67,11 +77,20 @@ class BoardTop(wiring.Component):
         baud: int,
         weights: Sequence[Weights] | None = None,
         counters: bool = True,
+        memory: Chip | None = None,
+        memory_clock_hz: int | None = None,
     ) -> None:
         self._clocks = clocks_per_bit(clock_hz, baud)
         _check_lengths(config, Sizes.of(config))
-        self._machine = LinkedTrainer(config, Identity.of(config, clock_hz, baud), weights, counters=counters)
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(8), **arrays_of(self._machine)})
+        self._controller = SdramController(memory, memory_clock_hz or clock_hz) if memory else None
+        address_bits = memory.address_bits if memory else 0
+        capacity = Slots.of(config, address_bits).count if memory else 0
+        identity = Identity.of(config, clock_hz, baud, capacity)
+        self._machine = LinkedTrainer(config, identity, weights, counters=counters, address_bits=address_bits)
+        pins = {"sdram": Out(SdramPins(memory))} if memory else {}
+        super().__init__(
+            {"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(8), **pins, **arrays_of(self._machine)}
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -81,6 +100,10 @@ class BoardTop(wiring.Component):
         connect(m, receiver.bytes, machine.received)
         connect(m, machine.sent, transmitter.bytes)
         connect_arrays(m, machine, self)
+        if self._controller is not None:
+            m.submodules.sdram = controller = self._controller
+            connect(m, machine.memory, controller.port)
+            connect(m, controller.pins, flipped(self.sdram))
         m.d.comb += [
             receiver.rx.eq(self.rx),
             self.tx.eq(transmitter.tx),
@@ -96,8 +119,9 @@ class BoardTop(wiring.Component):
         heartbeat = Signal(HEARTBEAT_BITS)
         tick = heartbeat[:TICK_BITS] == 0
         glows = [Signal(range(GLOW_TICKS + 1), name=f"glow{index}") for index in range(len(events))]
-        m.d.sync += heartbeat.eq(heartbeat + 1)
-        for event, glow in zip(events, glows, strict=True):
+        seen = Signal(len(events))
+        m.d.sync += [heartbeat.eq(heartbeat + 1), seen.eq(Cat(events))]
+        for event, glow in zip(seen, glows, strict=True):
             with m.If(event):
                 m.d.sync += glow.eq(GLOW_TICKS)
             with m.Elif(tick & (glow != 0)):

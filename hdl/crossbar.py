@@ -1,5 +1,7 @@
 """The crossbar port and the integer crossbar in block RAM: the twin of ``model/crossbar.py``."""
 
+from typing import Any
+
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, enum, memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -144,8 +146,9 @@ class IntegerCrossbar(wiring.Component):
 
     Latency
     -------
-    An operation a cycle; SENSE and PULSE take one for each fold. Its word is read in the next cycle, and worked on two
-    cycles later, as in `ForwardRead` and `BackwardRead`; a word on its way to be written is read after that.
+    An operation a cycle; SENSE and PULSE take one for each fold, LOAD four and DUMP five. Its word is read in the next
+    cycle, and worked on two cycles later, as in `ForwardRead` and `BackwardRead`; a word on its way to be written is
+    read after that.
     """
 
     def __init__(
@@ -228,38 +231,53 @@ class IntegerCrossbar(wiring.Component):
         # Address: the word that an operation reads.
         asked, asked_valid = Signal(port.operation.p.shape()), Signal()
         fetched, worked = Signal(self._stage()), Signal(self._stage())
+        # LOAD and DUMP wait where they are asked until they are done, so that cell and value need no stages.
+        waits = Signal()
         driving = asked.operation == Operation.DRIVE
+        accesses = (asked.operation == Operation.LOAD) | (asked.operation == Operation.DUMP)
         each_fold = (asked.operation == Operation.SENSE) | (asked.operation == Operation.PULSE)
         address = Signal.like(read_port.addr)
         drive_fold = Signal.like(fetched.fold)
         inner_fold = Signal.like(fetched.fold)
         fold = Signal.like(fetched.fold)
         accept, last_fold, stale, drive_ends = Signal(), Signal(), Signal(), Signal()
+        # Rows are compared a cycle ahead: an operation moves on from where it is asked to where it is fetched.
+        same_fetched, same_worked = Signal(), Signal()
         m.d.comb += [
             fold.eq(Mux(driving, drive_fold, Mux(each_fold, inner_fold, asked.fold))),
             last_fold.eq(~each_fold | (inner_fold == self._folds - 1)),
             stale.eq(
-                Cat(before.writes & (before.address == address) for before in (fetched, worked)).any()
+                Cat(
+                    before.writes & same_row & (before.fold == fold)
+                    for before, same_row in ((fetched, same_fetched), (worked, same_worked))
+                ).any()
                 & (asked.operation != Operation.LOAD)
             ),
-            drive_ends.eq(Cat(before.drives & before.p.last for before in (fetched, worked)).any()),
+            drive_ends.eq(Cat(before.drives & before.last for before in (fetched, worked)).any()),
             accept.eq(asked_valid & ~stale & ~(driving & (forward_read.busy | drive_ends))),
-            port.operation.ready.eq(~asked_valid | (accept & last_fold)),
+            port.operation.ready.eq(~waits & (~asked_valid | (accept & last_fold & ~accesses))),
             address.eq(Array(index * self._rows for index in range(self._folds))[fold] + asked.row),
             read_port.addr.eq(address),
             read_port.en.eq(asked_valid),
         ]
+        m.d.sync += [same_fetched.eq(1), same_worked.eq(same_fetched)]
         with m.If(port.operation.ready):
+            m.d.sync += [
+                same_fetched.eq(port.operation.p.row == asked.row),
+                same_worked.eq(port.operation.p.row == fetched.row),
+            ]
             m.d.sync += [asked.eq(port.operation.p), asked_valid.eq(port.operation.valid)]
         m.d.sync += [
             *(fetched[name].eq(accept & (asked.operation == operation)) for name, operation in DONE_BY.items()),
             fetched.writes.eq(accept & ((asked.operation == Operation.PULSE) | (asked.operation == Operation.LOAD))),
-            fetched.p.eq(asked),
+            *(fetched[name].eq(asked[name]) for name in self._staged()),
             fetched.fold.eq(fold),
             fetched.last_fold.eq(last_fold),
             fetched.address.eq(address),
             worked.eq(fetched),
         ]
+        with m.If(accept & accesses):
+            m.d.sync += [asked_valid.eq(0), waits.eq(1)]
         with m.If(accept):
             with m.If(each_fold):
                 m.d.sync += inner_fold.eq(Mux(last_fold, 0, inner_fold + 1))
@@ -273,31 +291,32 @@ class IntegerCrossbar(wiring.Component):
         m.d.comb += [
             signs.eq(port.signs.as_value().word_select(worked.fold, 2 * self._lanes)),
             forward_read.valid.eq(worked.drives),
-            forward_read.last.eq(worked.p.last),
+            forward_read.last.eq(worked.last),
             forward_read.clear.eq(port.clear),
             step.signs.eq(signs),
             write_port.addr.eq(worked.address),
         ]
-        dumping = self._dump(m, worked, cells)
+        dumping = self._dump(m, worked.dumps, asked.cell, cells)
+        with m.If(worked.loads | dumping):
+            m.d.sync += waits.eq(0)
         weights_read = self._weights_of(m, cells)
-        moved = self._select_digit(m, worked.p, cells, weights_read, forward_read, step)
+        moved = self._select_digit(m, worked, cells, weights_read, forward_read, step)
         connect(m, flipped(port.request), forward_read.request)
         connect(m, forward_read.response, flipped(port.response))
         m.d.comb += [
             *(
-                write_port.data[lane * self._digits + digit].eq(Mux(worked.loads, worked.p.value, step.stepped[lane]))
+                write_port.data[lane * self._digits + digit].eq(Mux(worked.loads, asked.value, step.stepped[lane]))
                 for lane in range(self._lanes)
                 for digit in range(self._digits)
             ),
             port.written.valid.eq(worked.pulses),
-            port.written.row.eq(worked.p.row),
+            port.written.row.eq(worked.row),
             port.written.fold.eq(worked.fold),
             port.written.cells.eq(step.stepped),
         ]
-        with m.If(worked.loads):
-            m.d.comb += write_port.en.eq(1 << worked.p.cell)
-        with m.Elif(worked.pulses):
-            m.d.comb += write_port.en.eq(moved)
+        loaded = Signal.like(write_port.en)
+        m.d.sync += loaded.eq(Mux(fetched.loads, 1 << asked.cell, 0))
+        m.d.comb += write_port.en.eq(Mux(worked.pulses, moved, loaded))
 
         busy = forward_read.busy
         if self._backward:
@@ -308,7 +327,7 @@ class IntegerCrossbar(wiring.Component):
                 backward_read.word.eq(weights_read),
                 backward_read.signs.eq(signs),
                 backward_read.valid.eq(worked.senses),
-                backward_read.row.eq(worked.p.row),
+                backward_read.row.eq(worked.row),
                 backward_read.last.eq(worked.last_fold),
                 port.sensed.eq(backward_read.sensed),
             ]
@@ -320,32 +339,35 @@ class IntegerCrossbar(wiring.Component):
         )
         return m
 
+    def _staged(self) -> dict[str, Any]:
+        """What stages keep of an operation: its members' shapes."""
+        left_behind = ("operation", "fold", "cell", "value")
+        return {name: field.shape for name, field in self.port.operation.p.shape() if name not in left_behind}
+
     def _stage(self) -> data.StructLayout:
         """An operation on its way through the memory; what it does is a bit each, for these go to all lanes."""
         return data.StructLayout(
             {
                 **dict.fromkeys((*DONE_BY, "writes", "last_fold"), 1),
-                "p": self.port.operation.p.shape(),
+                **self._staged(),
                 "fold": range(max(self._folds, 2)),
                 "address": range(self._rows * self._folds),
             }
         )
 
-    def _dump(self, m: Module, worked: data.View, cells: data.View) -> Signal:
+    def _dump(self, m: Module, dumps: Value, cell: Value, cells: data.View) -> Signal:
         """Choose a cell in two steps, for there are many; returns whether the first one is done."""
         dumping = Signal()
-        place = Signal.like(worked.p.cell)
         parts = [
-            [cells[cell] for cell in range(start, min(start + DUMP_PART, self._lanes * self._digits))]
+            [cells[place] for place in range(start, min(start + DUMP_PART, self._lanes * self._digits))]
             for start in range(0, self._lanes * self._digits, DUMP_PART)
         ]
         chosen = Signal(data.ArrayLayout(signed(self._cell_bits), len(parts)))
         m.d.sync += [
-            dumping.eq(worked.dumps),
-            place.eq(worked.p.cell),
-            *(chosen[index].eq(Array(part)[worked.p.cell % DUMP_PART]) for index, part in enumerate(parts)),
+            dumping.eq(dumps),
+            *(chosen[index].eq(Array(part)[cell % DUMP_PART]) for index, part in enumerate(parts)),
             self.port.dumped.valid.eq(dumping),
-            self.port.dumped.value.eq(Array(chosen)[place // DUMP_PART]),
+            self.port.dumped.value.eq(Array(chosen)[cell // DUMP_PART]),
         ]
         return dumping
 

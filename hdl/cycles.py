@@ -96,7 +96,7 @@ def carry_cycles(config: Config, cells: Sequence[Cells]) -> int:
         Of layers 1 to L, as the carry finds them.
     """
     layers = range(1, config.layers + 1)
-    cycles: int = 3 + max(_side(config).carry(Geometry.of(config, layer), config, cells[layer - 1]) for layer in layers)
+    cycles: int = 4 + max(_side(config).carry(Geometry.of(config, layer), config, cells[layer - 1]) for layer in layers)
     return cycles
 
 

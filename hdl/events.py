@@ -179,36 +179,47 @@ class EventList(wiring.Component):
 
         position = Signal.like(counts[0])
         replaying = Signal()
-        fetched = Signal()
-        fetched_last = Signal()
-        take_fetched = Signal()
-        fetch = Signal()
+        fetched, fetched_last = Signal(), Signal()
+        spare, spare_valid, spare_last = Signal.like(self.events.p), Signal(), Signal()
+        fetch, ends, taken = Signal(), Signal(), Signal()
+        left = counts[self.read_bank] - position
         m.d.comb += [
-            take_fetched.eq(~self.events.valid | self.events.ready),
-            fetch.eq(~fetched | take_fetched),
+            # What is fetched finds room while the spare place is free: who takes events has no part in it.
+            fetch.eq(~fetched | ~spare_valid),
+            ends.eq(self.replay | (self.release & self.complete)),
+            taken.eq(~self.events.valid | self.events.ready),
             read_port.addr.eq(self.read_bank * size + position),
             read_port.en.eq(fetch),
             self.complete.eq(complete[self.read_bank]),
         ]
-        with m.If(take_fetched):
-            m.d.sync += [self.events.valid.eq(fetched), self.events.p.eq(read_port.data), self.last.eq(fetched_last)]
         with m.If(fetch):
-            left = counts[self.read_bank] - position
             m.d.sync += [
                 fetched.eq(replaying & (left != 0)),
                 fetched_last.eq(self.complete & (left == 1)),
             ]
             with m.If(replaying & (left != 0)):
                 m.d.sync += position.eq(position + 1)
+        with m.If(~spare_valid):
+            m.d.sync += [spare.eq(read_port.data), spare_last.eq(fetched_last)]
+        with m.If(taken):
+            m.d.sync += [
+                self.events.valid.eq(spare_valid | fetched),
+                self.events.p.eq(Mux(spare_valid, spare, read_port.data)),
+                self.last.eq(Mux(spare_valid, spare_last, fetched_last)),
+                spare_valid.eq(0),
+            ]
+        with m.Elif(fetched):
+            m.d.sync += spare_valid.eq(1)
+        with m.If(ends):
+            m.d.sync += [fetched.eq(0), spare_valid.eq(0), self.events.valid.eq(0), replaying.eq(self.replay)]
         with m.If(self.replay):
-            m.d.sync += [replaying.eq(1), position.eq(0), fetched.eq(0), self.events.valid.eq(0)]
+            m.d.sync += position.eq(0)
             if self._patterns > 1:
                 with m.If(self.last_pattern):
                     m.d.sync += position.eq(starts[self.read_bank])
 
         with m.If(self.release & self.complete):
             m.d.sync += [complete[self.read_bank].eq(0), counts[self.read_bank].eq(0)]
-            m.d.sync += [replaying.eq(0), fetched.eq(0), self.events.valid.eq(0)]
             if self._banks > 1:
                 m.d.sync += self.read_bank.eq(~self.read_bank)
         return m

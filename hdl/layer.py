@@ -1,6 +1,6 @@
 """One layer of the machine, and the order in which its parts work: the twin of ``model/layer.py``."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -66,7 +66,7 @@ class LayerTrace(data.StructLayout):
 
 
 class LayerAccess(data.StructLayout):
-    """Read or write a cell, or the state of a training generator (`row` is then its number)."""
+    """Read or write a cell, or the next word of a training generator (`row` is then its number)."""
 
     def __init__(self, geometry: Geometry) -> None:
         super().__init__(
@@ -116,7 +116,7 @@ class Layer(wiring.Component):
     carry : In(1)
         Start to carry. Only of several digits.
     busy : Out(1)
-        What was started is not finished. A `start` is seen in the next cycle.
+        What was started is not finished, seen from the next cycle on and a cycle longer than it takes.
     any_sign : Out(1)
         Whether any sign is not 0.
     trace : Out(LayerTrace)
@@ -188,6 +188,8 @@ class Layer(wiring.Component):
             row_list.release.eq(self.release),
             neurons.fire.eq(self.start),
             keep_rows.exponent.eq(self.exponent),
+            # Whatever the phase, so that none comes before the decision to keep a row.
+            keep_rows.events.p.eq(row_list.events.p),
             self.trace.signs.eq(signs),
         ]
         carry = self._share_crossbar(m, crossbar.port, neurons, signs)
@@ -390,10 +392,11 @@ class Layer(wiring.Component):
                         m.next = "IDLE"
             with m.State("SETTLE"), m.If(crossbar.port.idle):
                 m.next = "IDLE"
-            m.d.comb += self.busy.eq(~phase.ongoing("IDLE") | gating)
-        if self._geometry.pins:
-            with m.If(~crossbar.port.idle):
-                m.d.comb += self.busy.eq(1)
+        begun = [self.start, self.gate, self.backward, self.update, self.access.valid & self.access.ready]
+        if carry is not None:
+            begun.append(self.carry)
+        active = Cat(*begun, gating, ~phase.ongoing("IDLE"))
+        m.d.sync += self.busy.eq((Cat(active, ~crossbar.port.idle) if self._geometry.pins else active).any())
 
     def _drive(self, m: Module, crossbar: Crossbar, row_list: EventList) -> None:
         """Drive all row events forward, once for each fold."""
@@ -409,9 +412,11 @@ class Layer(wiring.Component):
             self.trace.event.valid.eq(accepted & (fold == 0)),
             self.trace.event.row.eq(row_list.events.p),
         ]
+        again = Signal()
+        m.d.comb += row_list.replay.eq(again)
+        m.d.sync += again.eq(accepted & row_list.last & (fold != self._geometry.folds - 1))
         with m.If(accepted & row_list.last):
-            m.d.comb += row_list.replay.eq(fold != self._geometry.folds - 1)
-            m.d.sync += fold.eq(Mux(row_list.replay, fold + 1, 0))
+            m.d.sync += fold.eq(Mux(fold == self._geometry.folds - 1, 0, fold + 1))
 
     def _sense(self, m: Module, crossbar: Crossbar) -> None:
         """Read rows backward; the bias row only ends them."""
@@ -428,8 +433,9 @@ class Layer(wiring.Component):
         """Pulse the row events that are kept; without a sign they are only drawn."""
         operation = crossbar.port.operation
         pulses = keep_rows.kept.p.keep & self.any_sign
-        connect(m, row_list.events, keep_rows.events)
         m.d.comb += [
+            keep_rows.events.valid.eq(row_list.events.valid),
+            row_list.events.ready.eq(keep_rows.events.ready),
             operation.valid.eq(keep_rows.kept.valid & pulses),
             operation.p.operation.eq(Operation.PULSE),
             operation.p.row.eq(keep_rows.kept.p.row),
@@ -463,7 +469,7 @@ class Layer(wiring.Component):
         ]
 
     def _answer(self, m: Module, crossbar: Crossbar, neurons: Neurons, keep_rows: KeepRows) -> None:
-        """Give access to generators, and answer reads of states and weights."""
+        """Give access to generators, and answer reads of words and weights."""
         access, dumped = self.access, crossbar.port.dumped
         m.d.comb += [neurons.fire_port.bank.eq(self.bank), neurons.fire_port.reseed.eq(self.reseed)]
         m.d.sync += [self.value.valid.eq(dumped.valid), self.value.value.eq(dumped.value)]
@@ -471,10 +477,10 @@ class Layer(wiring.Component):
         if "gate_port" in neurons.signature.members:
             ports[Generator.GATE] = neurons.gate_port
         for generator, port in ports.items():
-            selected = access.valid & access.ready & access.p.generator & (access.p.row == generator)
-            m.d.comb += [port.load.eq(selected & access.p.write), port.load_state.eq(access.p.value)]
+            selected = access.valid & access.p.generator & (access.p.row == generator)
+            m.d.comb += [port.load.eq(selected & access.p.write), port.load_word.eq(access.p.value)]
             with m.If(selected & ~access.p.write):
-                m.d.sync += [self.value.valid.eq(1), self.value.value.eq(port.state)]
+                m.d.sync += [self.value.valid.eq(1), self.value.value.eq(port.word)]
 
     def _observe(self, m: Module, crossbar: Crossbar, neurons: Neurons, carry: Carry | None) -> None:
         sensed, written, trace = crossbar.port.sensed, crossbar.port.written, self.trace

@@ -1,6 +1,6 @@
 """The LFSR that leaps: the twin of ``model/lfsr.py``."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,19 +8,21 @@ from ..model.lfsr import MASK, WORD_BITS
 
 
 class GeneratorPort(wiring.Signature):
-    """Access to a generator's state, from the side that asks.
+    """Access to a generator, from the side that asks.
+
+    A generator is written and read by the word that it offers next, which is its state after a word of shifts.
 
     Members
     -------
     bank : Out(1)
-        Which state everything refers to: 0 training, 1 inference.
+        Which generator everything refers to: 0 training, 1 inference. In the cycle of a change only a reseed does.
     reseed : Out(1)
-        Return the state of `bank` to its seed at the next edge.
+        Return `bank` to its seed at the next edge.
     load : Out(1)
-        Write `load_state` to the state of `bank` at the next edge.
-    load_state : Out(32)
-    state : In(32)
-        State of `bank`.
+        Let `load_word` be the next word of `bank`, at the next edge.
+    load_word : Out(32)
+    word : In(32)
+        Next word of `bank`.
     """
 
     def __init__(self) -> None:
@@ -29,8 +31,8 @@ class GeneratorPort(wiring.Signature):
                 "bank": Out(1),
                 "reseed": Out(1),
                 "load": Out(1),
-                "load_state": Out(WORD_BITS),
-                "state": In(WORD_BITS),
+                "load_word": Out(WORD_BITS),
+                "word": In(WORD_BITS),
             }
         )
 
@@ -38,12 +40,13 @@ class GeneratorPort(wiring.Signature):
 class Lfsr(wiring.Component):
     """A Galois LFSR that advances by whole words of 32 shifts.
 
-    The first word offered is kept beside the state, so that no parities lie between it and whoever compares it.
+    The first word offered is what is kept, so that no parities lie between it and whoever compares it. The state of the
+    model is the word before. The words of the other bank are parked, so that no choice of a bank comes before parities.
 
     Parameters
     ----------
     seeds : tuple of int
-        Reset state of each bank; one or two.
+        Reset state of each bank, the word before its first one; one or two.
     words : int
         Words offered at once.
 
@@ -51,13 +54,13 @@ class Lfsr(wiring.Component):
     -------
     port : In(GeneratorPort())
     words : Out(ArrayLayout(32, words))
-        The words that follow the state.
+        The next words.
     step : In(range(words + 1))
         How many of them are consumed at the next edge.
 
     Latency
     -------
-    None from state to words; a step takes effect in the next cycle.
+    None, but a cycle from a change of bank to its words; a step takes effect in the next cycle.
     """
 
     def __init__(self, seeds: tuple[int, ...], words: int = 1) -> None:
@@ -75,34 +78,34 @@ class Lfsr(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        states = [Signal(WORD_BITS, init=seed, name=f"state{bank}") for bank, seed in enumerate(self._seeds)]
-        nexts = [Signal(WORD_BITS, init=_after(seed), name=f"next{bank}") for bank, seed in enumerate(self._seeds)]
-        several = len(states) > 1
-        state, last, beyond = Signal(WORD_BITS), Signal(WORD_BITS), Signal(WORD_BITS)
+        firsts = Array(_after(seed) for seed in self._seeds)
+        kept = Signal(WORD_BITS, init=firsts[0])
+        beyond = Signal(WORD_BITS)
         m.d.comb += [
-            state.eq(Array(states)[self.port.bank] if several else states[0]),
-            self.port.state.eq(state),
-            self.words[0].eq(Array(nexts)[self.port.bank] if several else nexts[0]),
+            self.port.word.eq(kept),
+            self.words[0].eq(kept),
             *(
                 self.words[index].eq(_leap(m, self.words[index - 1], f"word{index}_"))
                 for index in range(1, self._count)
             ),
-            last.eq(Mux(self.port.load, self.port.load_state, self.words[self._count - 1])),
-            beyond.eq(_leap(m, last, "")),
+            beyond.eq(_leap(m, self.words[self._count - 1], "")),
         ]
-        ahead = [state, *self.words, beyond]
-        for bank, seed in enumerate(self._seeds):
-            with m.If(self.port.bank == bank if several else 1):
-                with m.If(self.port.load):
-                    m.d.sync += [states[bank].eq(self.port.load_state), nexts[bank].eq(beyond)]
-                with m.Elif(self.port.reseed):
-                    m.d.sync += [states[bank].eq(seed), nexts[bank].eq(_after(seed))]
-                with m.Elif(self.step != 0):
-                    m.d.sync += [
-                        states[bank].eq(Array(ahead[:-1])[self.step]),
-                        nexts[bank].eq(Array(ahead[1:])[self.step]),
-                    ]
+        with m.If(self.step != 0):
+            m.d.sync += kept.eq(Array([*self.words, beyond])[self.step])
+        if len(self._seeds) > 1:
+            self._change_bank(m, kept, firsts)
+        with m.If(self.port.load):
+            m.d.sync += kept.eq(self.port.load_word)
+        with m.Elif(self.port.reseed):
+            m.d.sync += kept.eq(firsts[self.port.bank] if len(self._seeds) > 1 else firsts[0])
         return m
+
+    def _change_bank(self, m: Module, kept: Signal, firsts: Array) -> None:
+        """Exchange what is kept with what is parked."""
+        parked, bank = Signal(WORD_BITS, init=firsts[1]), Signal()
+        m.d.sync += bank.eq(self.port.bank)
+        with m.If(bank != self.port.bank):
+            m.d.sync += [kept.eq(parked), parked.eq(kept)]
 
 
 def _after(state: int) -> int:

@@ -28,13 +28,13 @@ def forward(config: Config, geometries: Sequence[Geometry], trace: Trace) -> int
             free = fire_ends + (max(1, fired) if hidden else 1)
         if hidden:
             bias_driven = fire_ends + fired + 1 + LIST_LATENCY
-    return fire_ends + 1
+    return fire_ends + 2
 
 
 def backward(config: Config, geometries: Sequence[Geometry], trace: Trace, start: int) -> int:
     """Cycle of the update, if gates are started in cycle `start`."""
     listed = [_gate_events(config, *pair, start) for pair in zip(geometries[:-1], trace.layers[:-1], strict=True)]
-    gates_settled = [events[-1] + 2 for events in listed] + [0]
+    gates_settled = [events[-1] + 3 for events in listed] + [0]
     now = start + 1
     for index in reversed(range(len(listed))):
         upper, upper_layer = geometries[index + 1], trace.layers[index + 1]
@@ -48,9 +48,9 @@ def backward(config: Config, geometries: Sequence[Geometry], trace: Trace, start
             offered, free = accepted + 1, accepted + upper.folds
             settled = free - 1 + WORK_LATENCY + _sense_levels(upper) + 1
         bias = max(offered, listed[index][-1] + LIST_LATENCY)
-        idle = max(bias + 1, settled) + 1
+        idle = max(bias + 1, settled) + 2
         now = max(idle, gates_settled[index + 1]) + 1
-    return max(now, *gates_settled)
+    return max(now, *gates_settled) + 1
 
 
 def update(config: Config, geometries: Sequence[Geometry], trace: Trace, start: int) -> int:
@@ -60,7 +60,7 @@ def update(config: Config, geometries: Sequence[Geometry], trace: Trace, start: 
         for geometry, layer in zip(geometries, trace.layers, strict=True)
         if trace.exponent or layer.signs.any()
     ]
-    return max(idle) + 1
+    return max(idle) + 2
 
 
 def carry(geometry: Geometry, config: Config, cells: Cells) -> int:

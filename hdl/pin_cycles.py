@@ -24,13 +24,13 @@ def forward(config: Config, geometries: Sequence[Geometry], trace: Trace) -> int
         taking = [max(1, lines) for lines in fired] if index < len(geometries) else [1] * len(fired)
         fire_ends = _answers(bias_driven + held, config.compare_cycles, taking)[-1]
         bias_driven = fire_ends + fired[-1] + 1 + LIST_LATENCY
-    return fire_ends + 1
+    return fire_ends + 2
 
 
 def backward(config: Config, geometries: Sequence[Geometry], trace: Trace, start: int) -> int:
     """Cycle of the update, if gates are started in cycle `start`."""
     listed = [_gate_events(config, *pair, start) for pair in zip(geometries[:-1], trace.layers[:-1], strict=True)]
-    gates_settled = [events[-1] + 2 for events in listed] + [0]
+    gates_settled = [events[-1] + 3 for events in listed] + [0]
     now = start + 1
     for index in reversed(range(len(listed))):
         upper, upper_layer = geometries[index + 1], trace.layers[index + 1]
@@ -43,9 +43,9 @@ def backward(config: Config, geometries: Sequence[Geometry], trace: Trace, start
             offered = taken + 1
             free = taken + sense_cycles(config) + (0 if position else upper.groups)
         bias = max(offered, listed[index][-1] + LIST_LATENCY)
-        idle = max(bias + 1, free + 1 if len(listed[index]) > 1 else 0) + 1
+        idle = max(bias + 1, free + 1 if len(listed[index]) > 1 else 0) + 2
         now = max(idle, gates_settled[index + 1]) + 1
-    return max(now, *gates_settled)
+    return max(now, *gates_settled) + 1
 
 
 def update(config: Config, geometries: Sequence[Geometry], trace: Trace, start: int) -> int:
@@ -55,7 +55,7 @@ def update(config: Config, geometries: Sequence[Geometry], trace: Trace, start: 
         if trace.exponent or layer.signs.any():
             latched = index > 0 and len(trace.layers[index - 1].sensed) > 0
             idle.append(_layer_update(config, geometry, layer, trace.exponent, start, latched))
-    return max(idle) + 1
+    return max(idle) + 2
 
 
 def carry(geometry: Geometry, config: Config, cells: Cells) -> int:

@@ -1,6 +1,6 @@
 """Presentations: how samples arrive, are drawn as row events, and drawn again for every pass of an inference."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -100,8 +100,8 @@ class Presenter(wiring.Component):
     Latency
     -------
     Three cycles from a beat to its first event. A beat takes max(1, active features) cycles, the last one two more than
-    its active features, its bias row included; every further pattern and pass takes one cycle more than that. A reseed
-    of an idle presenter takes one cycle.
+    its active features, its bias row included; every further pattern and pass takes one cycle more than that. A sample
+    of another bank begins a cycle later, in which it may reseed; otherwise a reseed takes one.
     """
 
     def __init__(
@@ -132,8 +132,8 @@ class Presenter(wiring.Component):
         connect(m, row_events.events, flipped(self.events))
         m.d.comb += [
             bernoulli.port.load.eq(self.port.load),
-            bernoulli.port.load_state.eq(self.port.load_state),
-            self.port.state.eq(bernoulli.port.state),
+            bernoulli.port.load_word.eq(self.port.load_word),
+            self.port.word.eq(bernoulli.port.word),
         ]
         coming, presentation = Signal(self._presentation), Signal(self._presentation)
         with m.If(groups.valid & groups.ready & (groups.p.group == 0)):
@@ -176,18 +176,22 @@ class Presenter(wiring.Component):
         read_port = sample.read_port()
         beat = Signal(range(max(beats, 2)))
         next_beat = Signal.like(beat)
+        waits = Signal()
         passes_left = Signal(8)
         transfer = Signal()
+        last_bank, settled = Signal(), Signal()
         m.d.comb += [
             transfer.eq(bernoulli.features.valid & bernoulli.features.ready),
             next_beat.eq(Mux(beat == beats - 1, 0, beat + 1)),
             write_port.addr.eq(beat),
             write_port.data.eq(self.samples.p.features),
-            read_port.addr.eq(Mux(transfer, next_beat, beat)),
+            settled.eq(bernoulli.port.bank == last_bank),
         ]
+        m.d.sync += last_bank.eq(bernoulli.port.bank)
         with m.If(transfer):
             m.d.sync += beat.eq(next_beat)
 
+        kept = self._read_ahead(m, read_port, Mux(next_beat == beats - 1, 0, next_beat + 1), next_beat, transfer, waits)
         sideband = self.samples.p.sideband
         more_passes = Signal(8)
         several = self._patterns > 1
@@ -198,10 +202,10 @@ class Presenter(wiring.Component):
         with m.FSM(name="source"):
             with m.State("RECEIVE"):
                 m.d.comb += [
-                    bernoulli.features.valid.eq(self.samples.valid & ~wants_reseed),
+                    bernoulli.features.valid.eq(self.samples.valid & ~wants_reseed & settled),
                     bernoulli.features.p.eq(self.samples.p.features),
-                    self.samples.ready.eq(bernoulli.features.ready & ~wants_reseed),
-                    bernoulli.port.bank.eq(self.samples.valid & sideband.infer),
+                    self.samples.ready.eq(bernoulli.features.ready & ~wants_reseed & settled),
+                    bernoulli.port.bank.eq(Mux(beat == 0, self.samples.valid & sideband.infer, coming.infer)),
                     bernoulli.port.reseed.eq(self.samples.valid & wants_reseed),
                     write_port.en.eq(transfer),
                 ]
@@ -219,7 +223,7 @@ class Presenter(wiring.Component):
                     with m.If((next_beat == 0) & (several | (Mux(beat == 0, more_passes, passes_left) != 0))):
                         m.next = "AGAIN"
             with m.State("AGAIN"):
-                m.d.comb += bernoulli.port.bank.eq(bank)
+                m.d.comb += [bernoulli.port.bank.eq(bank), waits.eq(1)]
                 with m.If(pattern_ends):
                     with m.If(last_pattern):
                         m.d.sync += [
@@ -231,10 +235,25 @@ class Presenter(wiring.Component):
             with m.State("REDRAW"):
                 m.d.comb += [
                     bernoulli.features.valid.eq(1),
-                    bernoulli.features.p.eq(read_port.data),
+                    bernoulli.features.p.eq(kept),
                     bernoulli.port.bank.eq(bank),
                 ]
                 with m.If(transfer & (next_beat == 0)):
                     m.next = "RECEIVE"
                     with m.If((passes_left != 0) | ~last_pattern):
                         m.next = "AGAIN"
+
+    def _read_ahead(
+        self, m: Module, read_port: memory.ReadPort, beyond: Value, following: Signal, transfer: Signal, waits: Signal
+    ) -> Signal:
+        """Return the beat that is drawn again: a register, behind which the next one is read.
+
+        The wait for the first one takes two cycles or more, as long as a last event is on its way.
+        """
+        kept = Signal(read_port.data.shape())
+        waited = Signal(2)
+        m.d.sync += waited.eq(Mux(waits, Cat(1, waited[0]), 0))
+        m.d.comb += read_port.addr.eq(Mux(transfer, beyond, Mux(waits & ~waited[0], 0, following)))
+        with m.If(transfer | (waited == 1)):
+            m.d.sync += kept.eq(read_port.data)
+        return kept

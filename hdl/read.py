@@ -99,49 +99,63 @@ class ForwardRead(wiring.Component):
         sums = Signal(data.ArrayLayout(self._read, lines))
         held_groups = Signal(range(self._groups + 1))
         group_in_fold = Signal(range(max(self._groups_per_fold, 2)))
-        fold_ends = Signal()
+        next_held, next_group = Signal.like(held_groups), Signal.like(group_in_fold)
+        fold_ends = Signal(init=1 in (self._groups_per_fold, self._groups))
         m.d.comb += [
             write_port.addr.eq(held_groups),
             write_port.data.eq(sums.as_value()[: group_sums.size]),
             write_port.en.eq(self.busy),
-            fold_ends.eq((group_in_fold == self._groups_per_fold - 1) | (held_groups == self._groups - 1)),
+            next_held.eq(Mux(self.clear, 0, held_groups + self.busy)),
+            next_group.eq(Mux(self.busy, Mux(fold_ends, 0, group_in_fold + 1), group_in_fold)),
+        ]
+        # A cycle ahead, for it empties all sums.
+        m.d.sync += [
+            held_groups.eq(next_held),
+            group_in_fold.eq(next_group),
+            fold_ends.eq((next_group == self._groups_per_fold - 1) | (next_held == self._groups - 1)),
         ]
         with m.If(self.valid & self.last):
             m.d.sync += self.busy.eq(1)
         with m.If(self.busy):
             # The lowest group is moved, and the others step down: less logic than to choose among all of them.
             m.d.sync += sums.eq(sums.as_value() >> group_sums.size)
-            m.d.sync += [held_groups.eq(held_groups + 1), group_in_fold.eq(Mux(fold_ends, 0, group_in_fold + 1))]
             with m.If(fold_ends):
                 m.d.sync += [sums.eq(0), self.busy.eq(0)]
         with m.Elif(self.valid):
             m.d.sync += [sums[lane].eq(sums[lane] + self.word[lane]) for lane in range(self._lanes)]
-        with m.If(self.clear):
-            m.d.sync += held_groups.eq(0)
+        self._compare(m, read_port, held_groups)
+        return m
 
-        compared = Signal.like(self.request.p)
-        compared_valid = Signal()
-        response, take_compared, compare = self.response, Signal(), Signal()
+    def _compare(self, m: Module, read_port: memory.ReadPort, held_groups: Signal) -> None:
+        """Answer requests; a spare answer keeps who takes them apart from who asks."""
+        response = self.response
+        compared, decided, spare = (Signal.like(self.request.p), *(Signal.like(response.p) for _ in range(2)))
+        compared_valid, spare_valid, compare, taken = Signal(), Signal(), Signal(), Signal()
         above = [read_port.data[line] > compared.lower[line] for line in range(self._tables)]
         beyond = [compared.window & (read_port.data[line] > ~compared.lower[line]) for line in range(self._tables)]
         m.d.comb += [
-            take_compared.eq(~response.valid | response.ready),
-            compare.eq(~compared_valid | take_compared),
+            decided.group.eq(compared.group),
+            decided.last.eq(compared.last),
+            decided.above.eq(Cat(above)),
+            decided.beyond.eq(Cat(beyond)),
+            compare.eq(~compared_valid | ~spare_valid),
+            taken.eq(~response.valid | response.ready),
             self.request.ready.eq(compare & (self.request.p.group < held_groups)),
             read_port.addr.eq(self.request.p.group),
             read_port.en.eq(compare),
         ]
         with m.If(compare):
             m.d.sync += [compared_valid.eq(self.request.valid & self.request.ready), compared.eq(self.request.p)]
-        with m.If(take_compared):
+        with m.If(~spare_valid):
+            m.d.sync += spare.eq(decided)
+        with m.If(taken):
             m.d.sync += [
-                response.valid.eq(compared_valid),
-                response.p.group.eq(compared.group),
-                response.p.last.eq(compared.last),
-                response.p.above.eq(Cat(above)),
-                response.p.beyond.eq(Cat(beyond)),
+                response.valid.eq(spare_valid | compared_valid),
+                response.p.eq(Mux(spare_valid, spare, decided)),
+                spare_valid.eq(0),
             ]
-        return m
+        with m.Elif(compared_valid):
+            m.d.sync += spare_valid.eq(1)
 
 
 class BackwardRead(wiring.Component):

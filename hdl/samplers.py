@@ -152,7 +152,8 @@ class KeepRows(wiring.Component):
 
     Latency
     -------
-    None while k = 0. Otherwise a cycle for each further word of the generator: ceil(rows / 4) - 1 in all.
+    None while k = 0. Otherwise a cycle for each further word of the generator: ceil(rows / 4) - 1 in all, and another
+    one before a list that follows at once.
     """
 
     def __init__(self, rows: int, seed: int) -> None:
@@ -175,20 +176,22 @@ class KeepRows(wiring.Component):
         word = Signal(len(row) - 2)
         byte = Signal(8)
         reached = Signal()
-        done = Signal()
+        done, drop = Signal(), Signal()
         low_bits = Array((1 << exponent) - 1 for exponent in range(8))[self.exponent]
         m.d.comb += [
             row.eq(self.events.p),
             byte.eq(lfsr.words.as_value().word_select(row[:2], 8)),
-            reached.eq((self.exponent == 0) | (row[2:] == word)),
+            reached.eq((self.exponent == 0) | ((row[2:] == word) & ~drop)),
             self.kept.valid.eq(self.events.valid & reached),
             self.kept.p.row.eq(self.events.p),
             self.kept.p.keep.eq((byte & low_bits) == 0),
             self.events.ready.eq(self.kept.ready & reached),
             done.eq(self.kept.valid & self.kept.ready & (self.events.p == self._rows - 1)),
-            lfsr.step.eq((self.exponent != 0) & (done | self.events.valid & ~reached)),
+            lfsr.step.eq(drop | ((self.exponent != 0) & self.events.valid & ~reached)),
         ]
-        with m.If(done):
+        # The last word of a list goes a cycle after the list, so that who takes the list has no part in it.
+        m.d.sync += drop.eq(done & (self.exponent != 0))
+        with m.If(drop):
             m.d.sync += word.eq(0)
         with m.Elif(lfsr.step):
             m.d.sync += word.eq(word + 1)

@@ -48,7 +48,7 @@ class Access(data.StructLayout):
     -------
     write : 1
     generator : 1
-        The word is the state of a training generator of `layer`, and `row` its number; otherwise it is a cell.
+        The word is the next one of a training generator of `layer`, and `row` its number; otherwise it is a cell.
     layer : range(layers)
         0 for the first layer.
     row, column
@@ -108,7 +108,7 @@ class Trainer(wiring.Component):
     -------
     samples : In(stream of SampleBeat)
     results : Out(stream of Result)
-        One for each sample, in order.
+        One for each sample, in order; the next sample waits until it is taken.
     access : In(stream of Access)
         Accepted between samples.
     values : Out(stream of signed(32))
@@ -180,17 +180,19 @@ class Trainer(wiring.Component):
             connect(m, lower.open_rows, upper.sense)
             m.d.comb += lower.decided.eq(upper.sign)
 
-        result = Signal(Result(config.sizes[-1]))
-        self._vote(m, layers[-1], presenter.presentations.p, result)
-        working = self._sequence(m, presenter, layers, result)
-        self._count(m, working, presenter.presentations.p, layers)
+        presentation = Signal.like(presenter.presentations.p)
+        working, accessing = Signal(), Signal()
+        self._vote(m, layers[-1], presentation)
+        self._sequence(m, presenter, layers, presentation, working, accessing)
+        self._count(m, working, presentation, layers)
         if config.array_side is ArraySide.PINS:
-            self._reach_arrays(m, presenter.presentations.p, layers)
-        self._route_access(m, working, presenter, layers)
+            self._reach_arrays(m, presentation, layers)
+        self._route_access(m, working, accessing, presenter, layers)
         return m
 
-    def _vote(self, m: Module, output_layer: Layer, presentation: Presentation, result: Signal) -> None:
+    def _vote(self, m: Module, output_layer: Layer, presentation: Presentation) -> None:
         """Count how often each output fires over the passes of a sample."""
+        result = self.results.p
         geometry = Geometry.of(self._config, self._config.layers)
         fired = output_layer.fired
         m.d.comb += fired.ready.eq(1)
@@ -208,26 +210,32 @@ class Trainer(wiring.Component):
                     for line, vote in enumerate(range(group * geometry.tables, geometry.columns)[: geometry.tables]):
                         m.d.sync += result.votes[vote].eq(result.votes[vote] + fired.p.bits[line])
 
-    def _sequence(self, m: Module, presenter: Presenter, layers: list[Layer], result: Signal) -> Signal:
-        """Lead a presentation through its phases, one after the other; returns whether one is worked on."""
-        presentation = presenter.presentations.p
+    def _sequence(
+        self,
+        m: Module,
+        presenter: Presenter,
+        layers: list[Layer],
+        presentation: Signal,
+        working: Signal,
+        accessing: Signal,
+    ) -> None:
+        """Lead a presentation through its phases, one after the other, and say whether one is worked on."""
         busy = Signal()
-        working = Signal()
+        # A register for each layer: what it chooses is at the beginning of long paths.
+        banks = [Signal(name=f"bank{index}", attrs={"keep": 1}) for index in range(1, len(layers) + 1)]
         phases = {name: Signal(name=name) for name in ("start", "gate", "update", "release")}
         m.d.comb += [
             busy.eq(Cat(layer.busy for layer in layers).any()),
             presenter.presentations.ready.eq(phases["release"]),
             layers[-1].label.eq(presentation.label),
         ]
-        for layer in layers:
+        for layer, bank in zip(layers, banks, strict=True):
             m.d.comb += [
                 *(getattr(layer, name).eq(phase) for name, phase in phases.items()),
                 layer.reseed.eq(phases["start"] & presentation.infer & presentation.reseed & presentation.first),
-                layer.bank.eq(working & presentation.infer),
+                layer.bank.eq(bank),
                 layer.exponent.eq(presentation.exponent),
             ]
-        result_free = Signal()
-        m.d.comb += result_free.eq(~self.results.valid | self.results.ready)
         with m.If(self.results.ready):
             m.d.sync += self.results.valid.eq(0)
 
@@ -235,16 +243,19 @@ class Trainer(wiring.Component):
         carries = presentation.carry & ~presentation.infer if self._config.carry_digits > 1 else None
         hidden = list(range(len(layers) - 1, 0, -1))
         with m.FSM(name="phase") as fsm:
-            with m.State("IDLE"), m.If(presenter.presentations.valid & ~busy):
-                m.next = "START"
+            with m.State("IDLE"):
+                m.d.sync += presentation.eq(presenter.presentations.p)
+                with m.If(presenter.presentations.valid & ~busy & ~accessing & ~self.results.valid):
+                    m.d.sync += [bank.eq(presenter.presentations.p.infer) for bank in banks]
+                    m.next = "START"
             with m.State("START"):
                 m.d.comb += phases["start"].eq(1)
                 m.next = "FORWARD"
             with m.State("FORWARD"), m.If(~busy):
                 with m.If(~presentation.last):
                     m.next = "RELEASE"
-                with m.Elif(result_free):
-                    m.d.sync += [self.results.p.eq(result), self.results.valid.eq(1)]
+                with m.Else():
+                    m.d.sync += self.results.valid.eq(1)
                     self._end_sample(m, carries)
                     with m.If(~presentation.infer & error):
                         m.next = "GATE" if hidden else "UPDATE"
@@ -260,8 +271,11 @@ class Trainer(wiring.Component):
                     m.d.sync += started.eq(1)
                     with m.If(~upper.any_sign | (started & ~upper.busy)):
                         m.d.sync += started.eq(0)
-                        m.next = "UPDATE" if index == 1 else f"BACKWARD{index - 1}"
-            with m.State("UPDATE"), m.If(~busy):
+                        m.next = "SETTLE" if index == 1 else f"BACKWARD{index - 1}"
+            if hidden:
+                with m.State("SETTLE"), m.If(~busy):
+                    m.next = "UPDATE"
+            with m.State("UPDATE"):
                 m.d.comb += phases["update"].eq(1)
                 m.next = "UPDATING"
             with m.State("UPDATING"), m.If(~busy):
@@ -274,6 +288,7 @@ class Trainer(wiring.Component):
                     m.next = "RELEASE"
             with m.State("RELEASE"):
                 m.d.comb += [phases["release"].eq(1), self.sample_done.eq(~presentation.infer)]
+                m.d.sync += [bank.eq(Bank.TRAIN) for bank in banks]
                 m.next = "IDLE"
 
         m.d.comb += [
@@ -281,7 +296,6 @@ class Trainer(wiring.Component):
             self.training.eq(working & ~presentation.infer),
             self.idle.eq(~working & ~presenter.presentations.valid),
         ]
-        return working
 
     def _end_sample(self, m: Module, carries: Value | None) -> None:
         """Go on with the release of a sample, or with the carry that follows it."""
@@ -317,31 +331,32 @@ class Trainer(wiring.Component):
         with m.Elif(layer.release & presentation.infer):
             m.d.sync += passes.eq(passes + 1)
 
-    def _route_access(self, m: Module, working: Signal, presenter: Presenter, layers: list[Layer]) -> None:
-        """Pass accesses on while no sample is worked on; at most one read is under way."""
+    def _route_access(
+        self, m: Module, working: Signal, accessing: Signal, presenter: Presenter, layers: list[Layer]
+    ) -> None:
+        """Let an access through while no sample is worked on, and none begin before it is done."""
         access = self.access.p
-        reading = Signal()
+        waiting, reading, done, taken = Signal(), Signal(), Signal(), Signal()
+        asked = self.access.valid & ~done & ~reading
         to_input = access.generator & (access.layer == 0) & (access.row == Generator.INPUT)
-        accepted = self.access.valid & self.access.ready
-        open_ = ~working & ~reading
-        if self._config.array_side is ArraySide.PINS:
-            # An access takes long: it must not begin as a sample does.
-            open_ = open_ & ~presenter.presentations.valid
         layer_ready = Array(layer.access.ready for layer in layers)[access.layer]
         m.d.comb += [
-            self.access.ready.eq(open_ & (to_input | layer_ready)),
-            presenter.port.load.eq(accepted & to_input & access.write),
-            presenter.port.load_state.eq(access.value),
+            self.access.ready.eq(done),
+            accessing.eq(asked | waiting),
+            taken.eq(waiting & (to_input | layer_ready)),
+            presenter.port.load.eq(waiting & to_input & access.write),
+            presenter.port.load_word.eq(access.value),
         ]
-        with m.If(accepted & ~access.write):
+        m.d.sync += [waiting.eq(asked & ~working & ~taken), done.eq(taken)]
+        with m.If(taken & ~access.write):
             m.d.sync += reading.eq(1)
         with m.If(self.values.valid & self.values.ready):
             m.d.sync += [reading.eq(0), self.values.valid.eq(0)]
-        with m.If(accepted & to_input & ~access.write):
-            m.d.sync += [self.values.valid.eq(1), self.values.p.eq(presenter.port.state)]
+        with m.If(waiting & to_input & ~access.write):
+            m.d.sync += [self.values.valid.eq(1), self.values.p.eq(presenter.port.word)]
         for index, layer in enumerate(layers):
             m.d.comb += [
-                layer.access.valid.eq(self.access.valid & open_ & ~to_input & (access.layer == index)),
+                layer.access.valid.eq(waiting & ~to_input & (access.layer == index)),
                 *(layer.access.p[name].eq(access[name]) for name in ("write", "generator", "row", "column", "value")),
             ]
             with m.If(layer.value.valid):

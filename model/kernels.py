@@ -4,6 +4,8 @@ Layers are counted from 0. Work is proportional to row events; sums are exact: a
 holds any such sum, and blocks add up in the type of z, which holds any sum over a crossbar.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -11,8 +13,9 @@ from .ledger import Count, Total
 from .lfsr import Bank, Generator
 from .machine import FIXED_WINDOW, RANDOM_WINDOW, ROWS_AT_A_TIME
 
-INPUT, FIRE, GATE, THIN = (int(generator) for generator in Generator)
-TRAIN, INFER = int(Bank.TRAIN), int(Bank.INFER)
+# Of a type, so that functions are compiled once, and not anew for each constant that they are called with.
+INPUT, FIRE, GATE, THIN = (np.int64(generator) for generator in Generator)
+TRAIN, INFER = np.int64(Bank.TRAIN), np.int64(Bank.INFER)
 SAMPLES, ERRORS, THINNED, CARRIES, PASSES = (int(total) for total in Total)
 (
     ROW_EVENTS,
@@ -34,8 +37,12 @@ SAMPLES, ERRORS, THINNED, CARRIES, PASSES = (int(total) for total in Total)
     RESTORED_DOWN,
 ) = (int(count) for count in Count)
 
-compiled = njit(cache=True, error_model="numpy", nogil=True, forceinline=True)
-compiled_apart = njit(cache=True, error_model="numpy", nogil=True)
+# Loops make no arrays, so references to them need no counting, which takes longer than many a loop. Without it no
+# function may return a view of an array: those that do are made part of their callers.
+OPTIONS: dict[str, Any] = {"cache": True, "error_model": "numpy", "nogil": True, "_nrt": False}
+compiled = njit(**OPTIONS, forceinline=True)
+compiled_apart = njit(**OPTIONS)
+compiled_view = njit(**OPTIONS, inline="always")
 
 
 @compiled
@@ -149,7 +156,7 @@ def draw(m, bank, layer, generator, lines, out):  # type: ignore[no-untyped-def]
         out[line] ^= t0[line] ^ t1[line] ^ t2[line] ^ t3[line]
 
 
-@compiled
+@compiled_view
 def crossbar(m, matrix, layer):  # type: ignore[no-untyped-def]
     """A view of a layer's part of `matrix`, shape (rows, width)."""
     return matrix[m.starts[layer] : m.starts[layer + 1]].reshape(m.sizes[layer] + 1, m.widths[layer + 1])
@@ -343,7 +350,7 @@ def update(m, s, layer, exponent):  # type: ignore[no-untyped-def]
     return count, up, down
 
 
-@compiled
+@compiled_view
 def thin(m, s, layer, exponent):  # type: ignore[no-untyped-def]
     """The row events that are kept, and how many."""
     if exponent == 0:

@@ -72,6 +72,26 @@ def shift(state: int) -> int:
     return (state >> 1) ^ (MASK if state & 1 else 0)
 
 
+def shift_back(state: int) -> int:
+    """The state that `shift` makes into `state`: its highest bit is the one that left, which no other has met there."""
+    left = state >> (WORD_BITS - 1)
+    return (state ^ (MASK if left else 0)) << 1 | left
+
+
+def word_after(state: int) -> int:
+    """The word that a generator of `state` offers next, by which hardware is written and read."""
+    for _ in range(WORD_BITS):
+        state = shift(state)
+    return state
+
+
+def state_before(word: int) -> int:
+    """The state of a generator that offers `word` next."""
+    for _ in range(WORD_BITS):
+        word = shift_back(word)
+    return word
+
+
 def seed(master: int, generator: Generator, bank: Bank, layer: int) -> int:
     """Return the seed of a generator of `layer` (1 to L), never zero."""
     return int(philox(master, generator, bank, layer, SEED_PURPOSE)[0]) or MASK

@@ -106,10 +106,10 @@ def make_machine(config: Config) -> Machine:
     sizes = np.array(config.sizes, dtype=np.int64)
     widths = -(-sizes // PADDING) * PADDING
     starts = np.concatenate(([0], np.cumsum((sizes[:-1] + 1) * widths[1:])))
-    weights = _zeros(starts[-1], dtype=_narrowest(config.weight_max))
+    weights = zeros(starts[-1], dtype=_narrowest(config.weight_max))
     cells = weights[np.newaxis]
     if config.carry_digits > 1:
-        cells = _zeros((config.carry_digits, starts[-1]), dtype=_narrowest(config.digit_max))
+        cells = zeros((config.carry_digits, starts[-1]), dtype=_narrowest(config.digit_max))
     most_lines = int(sizes.max()) + 1
     z_type = np.int32 if config.weight_max * most_lines * config.input_draws < 1 << 31 else np.int64
     words = words_of_nibbles(-(-most_lines // LINES_PER_WORD))
@@ -144,21 +144,21 @@ def make_scratch(machine: Machine) -> Scratch:
     cell_type, z_type = machine.cells.dtype, machine.thresholds.dtype
     block, partial_type = _block(machine.weight_max)
     return Scratch(
-        drawn=_zeros((2, lines), dtype=np.uint8),
-        flags=_zeros(lines, dtype=np.uint8),
-        events=_zeros((layers + 1, lines), dtype=np.int32),
+        drawn=zeros((2, lines), dtype=np.uint8),
+        flags=zeros(lines, dtype=np.uint8),
+        events=zeros((layers + 1, lines), dtype=np.int32),
         counts=np.zeros(layers + 1, dtype=np.int64),
-        z=_zeros((layers, lines), dtype=z_type),
-        partial=_zeros(lines, dtype=partial_type),
-        signs=_zeros((layers, lines), dtype=cell_type),
-        open=_zeros((layers, lines), dtype=np.int32),
+        z=zeros((layers, lines), dtype=z_type),
+        partial=zeros(lines, dtype=partial_type),
+        signs=zeros((layers, lines), dtype=cell_type),
+        open=zeros((layers, lines), dtype=np.int32),
         opened=np.zeros(layers, dtype=np.int64),
-        kept=_zeros(lines, dtype=np.int32),
+        kept=zeros(lines, dtype=np.int32),
         block=block,
     )
 
 
-def _zeros(shape: int | tuple[int, ...], dtype: DTypeLike) -> Array:
+def zeros(shape: int | tuple[int, ...], dtype: DTypeLike) -> Array:
     """Zeros that start at a cache line."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     memory = np.zeros(size + LINE, dtype=np.uint8)

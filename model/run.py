@@ -293,7 +293,7 @@ class Run:
         while self.samples_done < len(order):
             chosen = order[self.samples_done : self.samples_done + SAMPLES_PER_STEP]
             with interruption.held():
-                self._train_step(dataset.train_features[chosen], dataset.train_labels[chosen])
+                self._train_step(dataset, chosen)
             progress(self)
         recorded = is_recorded(self.epoch + 1, self.config.epochs)
         records = [self._evaluate_epoch(dataset)] if recorded else []
@@ -304,15 +304,22 @@ class Run:
             self.save()
         progress(self)
 
-    def _train_step(self, features: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
+    def _train_step(self, dataset: Dataset, chosen: NDArray[np.int64]) -> None:
+        features, labels = dataset.train_features[chosen], dataset.train_labels[chosen]
         k = exponent(self.epoch, self.config.epochs)
         start = perf_counter()
-        self.trainer.train(features, labels, k)
+        self._train_machine(features, labels, k, chosen)
         between = perf_counter()
         self.baseline.train(features, labels, k)
         self._baseline_seconds += perf_counter() - between
         self._machine_seconds += between - start
         self.samples_done += len(labels)
+
+    def _train_machine(
+        self, features: NDArray[np.uint8], labels: NDArray[np.int64], k: int, chosen: NDArray[np.int64]
+    ) -> None:
+        """Train samples, which are those of the numbers `chosen` of the data set."""
+        self.trainer.train(features, labels, k)
 
     def _evaluate_epoch(self, dataset: Dataset) -> EpochRecord:
         features = dataset.test_features[:HISTORY_TEST_SAMPLES]

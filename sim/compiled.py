@@ -18,7 +18,7 @@ from ..model.config import ArraySide, Config
 from ..model.crossbar import Weights
 from ..model.errors import ToolError
 from ..model.layer import generator_keys
-from ..model.lfsr import Bank
+from ..model.lfsr import Bank, state_before, word_after
 from ..model.trace import Trace
 from ..model.trainer import (
     check_generator_states,
@@ -168,14 +168,16 @@ class CompiledTrainer:
     def generator_states(self) -> list[int]:
         """States of the training generators, by layer and generator number."""
         layers, generators = self._generators()
-        return [int(state) for state in self._access(generator=1, layer=layers, row=generators).view(np.uint32)]
+        words = self._access(generator=1, layer=layers, row=generators).view(np.uint32)
+        return [state_before(int(word)) for word in words]
 
     def restore(self, weights: Sequence[Weights], generator_states: Sequence[int], samples_trained: int) -> None:
         """Go on from a saved state."""
         check_generator_states(self.config, generator_states)
         self.load(weights)
         layers, generators = self._generators()
-        self._access(generator=1, write=1, layer=layers, row=generators, value=np.asarray(generator_states))
+        words = np.array([word_after(int(state)) for state in generator_states])
+        self._access(generator=1, write=1, layer=layers, row=generators, value=words)
         self.samples_trained = samples_trained
 
     def _generators(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

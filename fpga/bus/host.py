@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ...model.config import Config
 from ...model.crossbar import Cells
 from ...model.errors import BoardError, ConfigError
+from ...model.lfsr import state_before, word_after
 from ...model.trainer import (
     Features,
     Votes,
@@ -158,7 +159,7 @@ class BusMachine:
         states = []
         for layer, generator in training_generators(self.config):
             self._go_to(layer, generator=generator)
-            states.append(self.get("value"))
+            states.append(state_before(self.get("value")))
         self.check_errors()
         return states
 
@@ -174,7 +175,7 @@ class BusMachine:
         self.load(weights)
         for (layer, generator), state in zip(training_generators(self.config), generator_states, strict=True):
             self._go_to(layer, generator=generator)
-            self.set("value", value=int(state))
+            self.set("value", value=word_after(int(state)))
         self.set("position", value=samples_trained % (1 << WORD_BITS))
         self.check_errors()
 

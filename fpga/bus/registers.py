@@ -231,7 +231,7 @@ def _cells() -> list[Register]:
             0x70,
             "Whose cells `value` means.",
             _field("layer", 0, 16, Kind.HELD, "0 for the first layer."),
-            _field("generator", 16, 1, Kind.HELD, "Not cells: states of the layer's training generators."),
+            _field("generator", 16, 1, Kind.HELD, "Not cells: next words of the layer's training generators."),
         ),
         _register(
             "address",

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ...model.config import Config
 from ...model.crossbar import Cells
-from ...model.errors import BoardResetError, ConfigError
+from ...model.errors import BoardError, BoardResetError, ConfigError, DataError
+from ...model.lfsr import state_before
 from ...model.trainer import (
     Features,
     Votes,
@@ -23,9 +24,14 @@ from ..protocol import COUNTER_BYTES, COUNTERS, LAYER_COUNTERS
 from .link import Link
 from .packets import Request
 from .requests import Requests
+from .stored import NOTHING_STORED, Stored
 from .transport import Transport
 
 Progress = Callable[[int], None]
+
+
+def _silent(samples: int) -> None:
+    """Progress that nobody asks for."""
 
 
 class Board:
@@ -38,6 +44,8 @@ class Board:
         The machine that the board must have.
     sessions : iterable of int
         Sessions of an earlier host that this one goes on with.
+    stored : Stored
+        What an earlier host knew to be in the board's memory.
     new_session : callable, optional
         Gives the number of a session; random by default.
 
@@ -49,6 +57,8 @@ class Board:
         Training samples of which the board has told that they are done; after `open`, all that are done.
     continued : bool
         The board has not been reset since one of this host's sessions.
+    stored : Stored
+        What is known to be in the board's memory.
     link : Link
 
     Raises
@@ -67,9 +77,11 @@ class Board:
         config: Config,
         *,
         sessions: Iterable[int] = (),
+        stored: Stored = NOTHING_STORED,
         new_session: Callable[[], int] | None = None,
     ) -> None:
         self.config = config
+        self.stored = stored
         self.link = Link(transport, sessions) if new_session is None else Link(transport, sessions, new_session)
         self.open()
 
@@ -85,6 +97,7 @@ class Board:
         self.identity = opened.identity
         self.continued = opened.continued
         self.samples_trained = opened.position
+        self.stored = self.stored.after(opened.previous, self.link.session)
         _check_identity(self.config, self)
         self._requests = Requests(self.config, opened.identity)
 
@@ -114,7 +127,7 @@ class Board:
         features: Features,
         labels: Sequence[int] | NDArray[np.int64],
         exponent: int = 0,
-        progress: Progress = lambda samples: None,
+        progress: Progress = _silent,
     ) -> Votes:
         """Train samples in the order given.
 
@@ -141,9 +154,87 @@ class Board:
         """
         check_samples(self.config, features, labels, exponent)
         features, labels = np.asarray(features), np.asarray(labels, dtype=np.int64)
+        requests = self._requests.train(features, labels, int(exponent), self.samples_trained)
+        return self._train(requests, len(labels), progress)
+
+    @property
+    def capacity(self) -> int:
+        """Samples that the board's memory holds; 0 if it has none."""
+        return self.identity.capacity
+
+    def store(
+        self, features: Features, labels: Sequence[int] | NDArray[np.int64], progress: Progress = _silent
+    ) -> None:
+        """Keep samples in the board's memory, in place of those that are there; sample i is in slot i.
+
+        Parameters
+        ----------
+        features : ndarray of uint8, shape (samples, inputs)
+        labels : sequence of int, shape (samples,)
+        progress : callable
+            Called with the number of samples stored, again and again.
+
+        Raises
+        ------
+        DataError
+            If a sample does not fit the machine, or not all of them the memory; nothing is stored then.
+        LinkLostError, BoardResetError, BoardError
+            If the link or the board fails; what is stored is not known then.
+        """
+        check_samples(self.config, features, labels)
+        if len(labels) > self.capacity:
+            raise DataError(f"{len(labels)} samples do not fit the board's memory, which holds {self.capacity}")
+        self.stored = NOTHING_STORED
+        features, labels = np.asarray(features), np.asarray(labels, dtype=np.int64)
+        requests = list(self._requests.store(features, labels))
+        done = 0
+        with closing(self.link.exchange(requests)) as answers:
+            for request, _ in zip(requests, answers, strict=True):
+                done += request.count
+                progress(done)
+        self.stored = Stored.of(features, labels, self.link.session)
+
+    def replay(
+        self, slots: Sequence[int] | NDArray[np.int64], exponent: int = 0, progress: Progress = _silent
+    ) -> Votes:
+        """Train stored samples in the order of `slots`.
+
+        Parameters
+        ----------
+        slots : sequence of int, shape (samples,)
+        exponent : int
+            k of all samples.
+        progress : callable
+            As of `train`.
+
+        Returns
+        -------
+        ndarray of int64, shape (samples, outputs)
+            Fired bits of the output layer.
+
+        Raises
+        ------
+        DataError
+            If `exponent` is out of range.
+        BoardError
+            If a slot is not known to hold a sample; none is trained then.
+        LinkLostError, BoardResetError, BoardError
+            As of `train`.
+        """
+        chosen = np.asarray(slots, dtype=np.int64)
+        check_samples(self.config, np.zeros((0, self.config.sizes[0]), dtype=np.uint8), None, exponent)
+        if len(chosen) and not 0 <= chosen.min() <= chosen.max() < self.stored.samples:
+            raise BoardError(
+                f"slots {chosen.min()} to {chosen.max()} are wanted, and {self.stored.samples} samples are known to be "
+                "in the board's memory: store them"
+            )
+        requests = self._requests.replay(chosen, int(exponent), self.samples_trained)
+        return self._train(requests, len(chosen), progress)
+
+    def _train(self, requests: Iterable[Request], samples: int, progress: Progress) -> Votes:
         outputs, first = self.config.sizes[-1], self.samples_trained
-        fired = np.zeros((len(labels), outputs), dtype=np.int64)
-        with closing(self.link.exchange(self._requests.train(features, labels, int(exponent), first))) as answers:
+        fired = np.zeros((samples, outputs), dtype=np.int64)
+        with closing(self.link.exchange(requests)) as answers:
             for data in answers:
                 packed = np.frombuffer(data, dtype=np.uint8).reshape(-1, -(-outputs // 8))
                 done = self.samples_trained - first
@@ -152,7 +243,7 @@ class Board:
                 progress(done + len(packed))
         return fired
 
-    def infer(self, features: Features, passes: int = 16, progress: Progress = lambda samples: None) -> Votes:
+    def infer(self, features: Features, passes: int = 16, progress: Progress = _silent) -> Votes:
         """Classify samples by votes over `passes` stochastic passes; as the golden model does.
 
         Returns
@@ -203,7 +294,8 @@ class Board:
 
     def generator_states(self) -> list[int]:
         """States of the training generators, by layer and generator number."""
-        return [int.from_bytes(data, "little") for data in self.link.exchange(self._requests.read_states())]
+        words = self.link.exchange(self._requests.read_generators())
+        return [state_before(int.from_bytes(data, "little")) for data in words]
 
     def restore(self, weights: Sequence[Cells], generator_states: Sequence[int], samples_trained: int) -> None:
         """Go on from a saved state.
@@ -215,7 +307,7 @@ class Board:
         """
         check_generator_states(self.config, generator_states)
         self.load(weights)
-        self._do(self._requests.write_states(generator_states))
+        self._do(self._requests.write_generators(generator_states))
         self._do([self._requests.seek(samples_trained)])
         self.samples_trained = samples_trained
 

@@ -20,6 +20,7 @@ REFUSED: dict[int, str] = {
     Status.LENGTH: "the data are not as long as the command says",
     Status.POSITION: "another sample is next",
     Status.UNKNOWN: "there is no such command",
+    Status.SLOT: "there is no such slot",
 }
 
 
@@ -30,6 +31,8 @@ class Opened:
     Attributes
     ----------
     identity : Identity
+    previous : int
+        The session before; 0 if the board was reset since.
     continued : bool
         The session before was one of this host's: the board was not reset since.
     position : int
@@ -37,6 +40,7 @@ class Opened:
     """
 
     identity: Identity
+    previous: int
     continued: bool
     position: int
 
@@ -96,9 +100,7 @@ class Link:
         LinkLostError
             If the line is gone.
         """
-        own = list(self.sessions)
         self.session = self._new_session()
-        self.sessions.append(self.session)
         self._sequence = 0
         self._pending.clear()
         self.transport.write(DELIMITER)
@@ -107,7 +109,7 @@ class Link:
             data = self._next_answer(OPEN_ATTEMPTS)
         except LinkLostError as error:
             self._give_up()
-            if own:
+            if self.sessions:
                 raise
             raise BoardError(f"{self.transport.name}: {error}: is this the port, and the baud rate?") from None
         if data[0] != PROTOCOL or len(data) != IDENTITY_BYTES:
@@ -117,7 +119,10 @@ class Link:
         identity = Identity.from_bytes(data[: FORMAT.size])
         previous, position = (int.from_bytes(data[at : at + 4], "little") for at in (FORMAT.size, FORMAT.size + 4))
         self._identity = identity
-        return Opened(identity=identity, continued=previous in own, position=position)
+        continued = previous in self.sessions
+        # Not before the answer: a session whose answer is lost may have been opened by a board that was reset.
+        self.sessions.append(self.session)
+        return Opened(identity=identity, previous=previous, continued=continued, position=position)
 
     def exchange(self, requests: Iterable[Request]) -> Generator[bytes, None, None]:
         """Ask in a window, and give the answers' data in the order of the requests.

@@ -8,16 +8,18 @@ from numpy.typing import NDArray
 from ...hdl.cycles import most_access_cycles, most_cycles
 from ...model.config import Config
 from ...model.crossbar import Cells
+from ...model.lfsr import word_after
 from ..identity import Identity
 from ..protocol import (
     ANSWER_BYTES,
     CARRY_OPTION,
     CELL_BYTES,
+    GENERATOR_BYTES,
     GENERATOR_OPTION,
     LABEL_BYTES,
     MOST_COUNT,
     REQUEST_BYTES,
-    STATE_BYTES,
+    SLOT_BYTES,
     Command,
     Sizes,
     training_generators,
@@ -42,19 +44,41 @@ class Requests:
         self, features: NDArray[np.uint8], labels: NDArray[np.int64], exponent: int, first: int
     ) -> Iterator[Request]:
         """Requests that train samples, the first of which has the number `first`."""
-        most = self._samples_at_once(LABEL_BYTES + self._sizes.features, self._sizes.fired)
+        return self._trained(Command.TRAIN, _sample_bytes(features, labels), exponent, first)
+
+    def replay(self, slots: NDArray[np.int64], exponent: int, first: int) -> Iterator[Request]:
+        """Requests that train the samples in `slots`, the first of which has the number `first`."""
+        numbers = slots.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :SLOT_BYTES]
+        return self._trained(Command.REPLAY, numbers, exponent, first)
+
+    def store(self, features: NDArray[np.uint8], labels: NDArray[np.int64]) -> Iterator[Request]:
+        """Requests that keep samples in the slots from 0 on."""
+        samples = _sample_bytes(features, labels)
+        most = self._samples_at_once(samples.shape[1], 0)
+        for start in range(0, len(samples), most):
+            part = samples[start : start + most]
+            yield Request(
+                command=Command.STORE,
+                word=start,
+                count=len(part),
+                data=part.tobytes(),
+                cycles=self._sample_cycles + part.size * CYCLES_PER_BYTE,
+            )
+
+    def _trained(self, command: Command, samples: NDArray[np.uint8], exponent: int, first: int) -> Iterator[Request]:
+        """Requests of samples as `command` names them, a row each; a carry ends a request."""
+        most = self._samples_at_once(samples.shape[1], self._sizes.fired)
         start = 0
-        while start < len(labels):
-            stop = min(start + most, len(labels))
+        while start < len(samples):
+            stop = min(start + most, len(samples))
             carries = [i for i in range(start, stop) if self._config.carries_after(first + i)]
             stop = carries[0] + 1 if carries else stop
-            chosen = labels[start:stop].astype("<u2").view(np.uint8).reshape(-1, LABEL_BYTES)
             yield Request(
-                command=Command.TRAIN,
+                command=command,
                 word=(first + start) % (1 << 32),
                 option=exponent | (CARRY_OPTION if carries else 0),
                 count=stop - start,
-                data=np.hstack((chosen, features[start:stop])).tobytes(),
+                data=samples[start:stop].tobytes(),
                 answer_bytes=(stop - start) * self._sizes.fired,
                 cycles=(stop - start) * self._sample_cycles,
             )
@@ -102,27 +126,27 @@ class Requests:
                 cycles=self._word_cycles(count),
             )
 
-    def read_states(self) -> Iterator[Request]:
-        """Requests that read the states of the training generators."""
+    def read_generators(self) -> Iterator[Request]:
+        """Requests that read the next words of the training generators."""
         for layer, generator in training_generators(self._config):
             yield Request(
                 command=Command.READ,
                 word=generator,
                 option=layer | GENERATOR_OPTION,
                 count=1,
-                answer_bytes=STATE_BYTES,
+                answer_bytes=GENERATOR_BYTES,
                 cycles=self._word_cycles(1),
             )
 
-    def write_states(self, states: Sequence[int]) -> Iterator[Request]:
-        """Requests that write the states of the training generators."""
+    def write_generators(self, states: Sequence[int]) -> Iterator[Request]:
+        """Requests that put the training generators into `states`."""
         for (layer, generator), state in zip(training_generators(self._config), states, strict=True):
             yield Request(
                 command=Command.WRITE,
                 word=generator,
                 option=layer | GENERATOR_OPTION,
                 count=1,
-                data=int(state).to_bytes(STATE_BYTES, "little"),
+                data=word_after(int(state)).to_bytes(GENERATOR_BYTES, "little"),
                 cycles=self._word_cycles(1),
             )
 
@@ -144,7 +168,7 @@ class Requests:
         return Request(command=Command.RESET, cycles=self._sample_cycles)
 
     def _samples_at_once(self, sample_bytes: int, result_bytes: int) -> int:
-        fit = min(self._most_data // sample_bytes, self._most_answer // result_bytes, MOST_COUNT)
+        fit = min(self._most_data // sample_bytes, self._most_answer // max(result_bytes, 1), MOST_COUNT)
         return max(fit, 1)
 
     def _cells(self, most: int) -> Iterator[tuple[int, int, int, int]]:
@@ -157,4 +181,9 @@ class Requests:
                 yield layer, start, min(most, cells - start), row | column << 16
 
     def _word_cycles(self, words: int) -> int:
-        return self._sample_cycles + words * (STATE_BYTES * CYCLES_PER_BYTE + most_access_cycles(self._config))
+        return self._sample_cycles + words * (GENERATOR_BYTES * CYCLES_PER_BYTE + most_access_cycles(self._config))
+
+
+def _sample_bytes(features: NDArray[np.uint8], labels: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Samples with their labels, a row each."""
+    return np.hstack((labels.astype("<u2").view(np.uint8).reshape(-1, LABEL_BYTES), features))

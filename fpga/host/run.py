@@ -2,8 +2,12 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ...model.config import Config
 from ...model.crossbar import Cells
@@ -15,7 +19,8 @@ from ...model.ledger import Counts
 from ...model.run import Run
 from ...model.run_state import DataRecord, RunState
 from ...model.trainer import Features, Votes
-from .board import Board
+from .board import Board, Progress
+from .stored import NOTHING_STORED, Stored
 
 SESSIONS_KEPT = 8
 
@@ -38,6 +43,7 @@ class BoardRun(Run):
 
     def __init__(self, path: Path, config: Config, data: DataRecord, board: Board) -> None:
         self._board = board
+        self._replays = False
         super().__init__(path, config, data)
 
     @classmethod
@@ -69,11 +75,31 @@ class BoardRun(Run):
         RunError
             If the run was not trained on a board.
         """
-        file = Path(path) / cls.SESSIONS
-        try:
-            return set(json.loads(file.read_text())["sessions"])
-        except (OSError, ValueError, KeyError, TypeError):
-            raise RunError(f"{path}: was not begun on a board: {cls.SESSIONS} is missing or damaged") from None
+        return set(cls._sessions_file(path)["sessions"])
+
+    @classmethod
+    def stored(cls, path: str | os.PathLike[str]) -> Stored:
+        """What was known to be in the board's memory; raises as `sessions`."""
+        content = cls._sessions_file(path)
+        return Stored.from_dict(content["stored"]) if "stored" in content else NOTHING_STORED
+
+    def store(self, dataset: Dataset, progress: Progress) -> None:
+        """Train from the board's memory from now on: put the samples there, unless they are known to be.
+
+        Raises
+        ------
+        RunError, DataError
+            If the data set is another one, or does not fit.
+        LinkLostError, BoardResetError, BoardError
+            If the link or the board fails.
+        """
+        self.check_data(dataset)
+        if self._board.stored.are(dataset.train_features, dataset.train_labels):
+            progress(len(dataset.train_labels))
+        else:
+            self._board.store(dataset.train_features, dataset.train_labels, progress)
+            self._write_sessions()
+        self._replays = True
 
     def save(self) -> None:
         """Write ``state.npz``, and which sessions it was trained in."""
@@ -83,14 +109,37 @@ class BoardRun(Run):
     def report(self) -> dict[str, Any]:
         """The figures of a finished run, and the board that it was trained on; raises as `Run.report`."""
         identity = self._board.identity
-        return super().report() | {"board": {"clock_hz": identity.clock_hz, "baud": identity.baud}}
+        board = {"clock_hz": identity.clock_hz, "baud": identity.baud, "capacity": identity.capacity}
+        return super().report() | {"board": board}
 
     def _write_sessions(self) -> None:
-        sessions = self._board.link.sessions[-SESSIONS_KEPT:]
-        write_whole(self.path / self.SESSIONS, json.dumps({"sessions": sessions}).encode("ascii"))
+        stored = self._board.stored
+        kept = replace(stored, sessions=stored.sessions[-SESSIONS_KEPT:])
+        content = {"sessions": self._board.link.sessions[-SESSIONS_KEPT:], "stored": kept.to_dict()}
+        write_whole(self.path / self.SESSIONS, json.dumps(content).encode("ascii"))
+
+    @classmethod
+    def _sessions_file(cls, path: str | os.PathLike[str]) -> dict[str, Any]:
+        try:
+            content: dict[str, Any] = json.loads((Path(path) / cls.SESSIONS).read_text())
+            set(content["sessions"])
+            if "stored" in content:
+                Stored.from_dict(content["stored"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise RunError(f"{path}: was not begun on a board: {cls.SESSIONS} is missing or damaged") from None
+        return content
+
+    def _train_machine(
+        self, features: NDArray[np.uint8], labels: NDArray[np.int64], k: int, chosen: NDArray[np.int64]
+    ) -> None:
+        if self._replays:
+            self._machine.replay(chosen, k)
+        else:
+            super()._train_machine(features, labels, k, chosen)
 
     def _make_trainer(self) -> "BoardTrainer":  # type: ignore[override]
-        return BoardTrainer(self._board)
+        self._machine = BoardTrainer(self._board)
+        return self._machine
 
     @classmethod
     def _of(cls, path: Path, config: Config, state: RunState) -> Self:
@@ -122,6 +171,12 @@ class BoardTrainer:
         ahead = self._board.samples_trained - self.samples_trained
         self._board.train(features[ahead:], labels[ahead:], exponent)
         self.samples_trained += len(labels)
+
+    def replay(self, slots: NDArray[np.int64], exponent: int) -> None:
+        """Train stored samples, but for those that the board trained before the link was lost."""
+        ahead = self._board.samples_trained - self.samples_trained
+        self._board.replay(slots[ahead:], exponent)
+        self.samples_trained += len(slots)
 
     def infer(self, features: Features, passes: int = 16) -> Votes:
         """As `Board.infer`."""

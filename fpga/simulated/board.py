@@ -13,24 +13,32 @@ from amaranth.hdl import Fragment
 from ...hdl.verilog import to_verilog
 from ...model.config import ArraySide, Config
 from ...model.crossbar import Weights
-from ...model.errors import ConfigError
+from ...model.errors import ConfigError, StochastorError
 from ...sim.array.config import ArrayConfig
 from ...sim.array.pins import Levels, SimulatedArray
 from ...sim.bridge import ANSWER, ARRAYS_HEADER, ArrayBridge, array_ports, verilated
 from ...sim.verilated import build_library
 from ..array_lines import LEAST_COMPARE_CYCLES, pins_brought_out
-from ..boards import Board
+from ..boards import BOARDS, Board
 from ..pin_table import INPUT, PinTable, boards_with_pins
 from ..pins import BoardPins
+from ..sdram_chip import Chip
 from ..top import BoardTop, clocks_per_bit
 from .platform import SimulatedPlatform
 
 TOP = "stochastor_board"
 HARNESS = Path(__file__).with_name("harness.cc")
+SDRAM_HEADER = Path(__file__).with_name("sdram.h")
 CLOCK_HZ = 1_000_000
+# A memory has to be refreshed so often that it is timed for the clock that a board would have.
+MEMORY_CLOCK_HZ = 25_000_000
 CLOCKS_PER_BIT = 4
 LATENCY_CYCLES = 8000
 MOST_WORDS = 1024
+
+
+class MemoryViolation(StochastorError):
+    """Something was done to a memory that its data sheet forbids."""
 
 
 class SimulatedBoard:
@@ -51,14 +59,17 @@ class SimulatedBoard:
     arrays : sequence of SimulatedArray, optional
         Behind those pins, layers 1 to L; by default ideal ones whose cells are 0. Their comparators take all the time
         that the configuration leaves them.
+    memory : bool
+        Whether samples can be kept in an SDRAM, behind the pins of a board that has one. It takes the cycles that it
+        would take at 25 MHz.
 
     Raises
     ------
     ToolError
         If Verilator or a C++ compiler is missing or fails.
     ConfigError
-        If the clock cannot make the baud rate, or no board has pins enough.
-    PinViolation
+        If the clock cannot make the baud rate, or no board has pins enough, and a memory if it is asked for.
+    PinViolation, MemoryViolation
         From `read`.
     """
 
@@ -71,14 +82,16 @@ class SimulatedBoard:
         weights: Sequence[Weights] | None = None,
         board: Board | None = None,
         arrays: Sequence[SimulatedArray] = (),
+        memory: bool = False,
     ) -> None:
         self.name = "simulated board"
         self.latency_s = LATENCY_CYCLES / clock_hz
         self._clock_hz = clock_hz
         self._bridge: ArrayBridge | None = None
         self._arrays: Sequence[SimulatedArray] = ()
-        if config.array_side is ArraySide.PINS:
-            self._library = _load(_build_with_pins(config, clock_hz, baud, board or _board_for(config)))
+        if config.array_side is ArraySide.PINS or memory:
+            chosen = board or _board_for(config, memory)
+            self._library = _load(_build_with_pins(config, clock_hz, baud, chosen, memory, weights))
         else:
             self._library = _load(_build(config, clock_hz, baud, weights))
         self._board = ctypes.c_void_p(self._library.board_new())
@@ -144,7 +157,10 @@ class SimulatedBoard:
 
     @property
     def violation(self) -> Exception | None:
-        """What the machine did with an array and must not; the simulation has stopped then."""
+        """What the machine did with an array or a memory and must not; the simulation has stopped then."""
+        fault = self._library.board_memory_fault(self._board)
+        if fault is not None:
+            return MemoryViolation(fault.decode("ascii"))
         return None if self._bridge is None else self._bridge.violation
 
     def levels(self, layer: int) -> Levels:
@@ -179,12 +195,14 @@ def _build_top(top: BoardTop, clocks: int) -> Path:
     return build_library(TOP, verilog, HARNESS, {"pins.h": "\n".join(pins) + "\n"})
 
 
-def _board_for(config: Config) -> Board:
-    """The board with the fewest pins that are enough."""
+def _board_for(config: Config, memory: bool) -> Board:
+    """The board with the fewest pins that are enough, or the largest that has a memory."""
+    boards = boards_with_pins(config) if config.array_side is ArraySide.PINS else reversed(BOARDS.values())
     try:
-        return next(boards_with_pins(config))
+        return next(board for board in boards if board.memory is not None or not memory)
     except StopIteration:
-        raise ConfigError("no board here has as many pins as the arrays of this machine need") from None
+        wanted = "a memory, and as many pins" if memory else "as many pins"
+        raise ConfigError(f"no board here has {wanted} as the arrays of this machine need") from None
 
 
 def _ideal_arrays(config: Config) -> list[SimulatedArray]:
@@ -199,24 +217,58 @@ def _wired(config: Config) -> list[dict[str, int]]:
     return [{name: width for name, width in pins.items() if name != INPUT} for pins in layers]
 
 
+def _build_with_pins(
+    config: Config, clock_hz: int, baud: int, board: Board, memory: bool, weights: Sequence[Weights] | None
+) -> Path:
+    chip = board.memory if memory else None
+    if weights is None:
+        return _build_usual_with_pins(config, clock_hz, baud, board, chip)
+    top = BoardTop(config, clock_hz=clock_hz, baud=baud, weights=weights, memory=chip, memory_clock_hz=MEMORY_CLOCK_HZ)
+    return _build_board(top, config, clocks_per_bit(clock_hz, baud), board, chip)
+
+
 @cache
-def _build_with_pins(config: Config, clock_hz: int, baud: int, board: Board) -> Path:
+def _build_usual_with_pins(config: Config, clock_hz: int, baud: int, board: Board, chip: Chip | None) -> Path:
+    top = BoardTop(config, clock_hz=clock_hz, baud=baud, memory=chip, memory_clock_hz=MEMORY_CLOCK_HZ)
+    return _build_board(top, config, clocks_per_bit(clock_hz, baud), board, chip)
+
+
+def _build_board(top: BoardTop, config: Config, clocks: int, board: Board, chip: Chip | None) -> Path:
     """The whole of a board, by the ports that its constraints give balls to."""
-    top = BoardTop(config, clock_hz=clock_hz, baud=baud)
+    outside = config.array_side is ArraySide.PINS
     platform = SimulatedPlatform(board)
-    fragment = Fragment.get(BoardPins(board, top, None, PinTable.of(board, config)), platform)
+    table = PinTable.of(board, config) if outside else None
+    fragment = Fragment.get(BoardPins(board, top, None, table), platform)
     verilog = to_verilog(rtlil.convert(fragment, name=TOP, ports=platform.ports, emit_src=False))
-    slack = config.compare_cycles - LEAST_COMPARE_CYCLES
     lines = [
         "#pragma once",
-        f"#define CLOCKS_PER_BIT {clocks_per_bit(clock_hz, baud)}",
+        f"#define CLOCKS_PER_BIT {clocks}",
         f"#define RX {verilated('uart_0__rx__io')}",
         f"#define TX {verilated('uart_0__tx__io')}",
         f"#define LEDS(top) {_leds(platform)}",
-        *array_ports(config, _wired(config), lambda layer, pin: f"array_{layer}__{pin}__io", slack),
     ]
-    headers = {"pins.h": "\n".join(lines) + "\n", ARRAYS_HEADER.name: ARRAYS_HEADER.read_text()}
-    return build_library(TOP, verilog, HARNESS, headers)
+    headers = {}
+    if outside:
+        slack = config.compare_cycles - LEAST_COMPARE_CYCLES
+        lines += array_ports(config, _wired(config), lambda layer, pin: f"array_{layer}__{pin}__io", slack)
+        headers[ARRAYS_HEADER.name] = ARRAYS_HEADER.read_text()
+    if chip is not None:
+        lines += _sdram_ports(chip)
+        headers[SDRAM_HEADER.name] = SDRAM_HEADER.read_text()
+    return build_library(TOP, verilog, HARNESS, {"pins.h": "\n".join(lines) + "\n", **headers})
+
+
+def _sdram_ports(chip: Chip) -> list[str]:
+    """What ``sdram.h`` must know, as lines of the header of a board."""
+    port = verilated("sdram_0__")
+    return [
+        f"#define SDRAM_PIN(top, pin) ((top).{port}##pin##{verilated('__io')})",
+        f"#define SDRAM_DATA(top, side) ((top).{port}dq{verilated('__io')}_##side)",
+        f"#define BANK_BITS {chip.bank_bits}",
+        f"#define ROW_BITS {chip.row_bits}",
+        f"#define COLUMN_BITS {chip.column_bits}",
+        f"#define REFRESH_CYCLES {int(chip.refresh_interval_ns * MEMORY_CLOCK_HZ / 1e9)}",
+    ]
 
 
 def _leds(platform: SimulatedPlatform) -> str:
@@ -233,10 +285,11 @@ def _load(path: Path) -> ctypes.CDLL:
     for name in ("board_cycles", "board_line_errors", "board_run"):
         getattr(library, name).restype = count
     library.board_leds.restype = ctypes.c_uint8
+    library.board_memory_fault.restype = ctypes.c_char_p
     if hasattr(library, "board_arrays"):
         library.board_arrays.argtypes = [board, ANSWER]
         library.board_pins.argtypes = [board, ctypes.c_uint32, ctypes.c_void_p]
-    for name in ("delete", "cycles", "line_errors", "leds", "reset", "sending"):
+    for name in ("delete", "cycles", "line_errors", "leds", "reset", "sending", "memory_fault"):
         getattr(library, f"board_{name}").argtypes = [board]
     library.board_send.argtypes = [board, ctypes.c_char_p, count]
     library.board_run.argtypes = [board, count]

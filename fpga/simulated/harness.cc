@@ -1,7 +1,7 @@
 // Runs the verilated board by its serial pins; stochastor.fpga.simulated.board calls it.
 //
-// pins.h, generated for a board, defines CLOCKS_PER_BIT, RX, TX and LEDS(top); and, where arrays are reached by pins, what
-// arrays.h asks for.
+// pins.h, generated for a board, defines CLOCKS_PER_BIT, RX, TX and LEDS(top); where arrays are reached by pins, what
+// arrays.h asks for; and where there is a memory, what sdram.h asks for.
 
 #include <cstdint>
 #include <cstring>
@@ -15,6 +15,9 @@
 
 #ifdef ARRAYS
 #include "arrays.h"
+#endif
+#ifdef REFRESH_CYCLES
+#include "sdram.h"
 #endif
 
 namespace {
@@ -85,10 +88,31 @@ struct Board {
     uint64_t cycles = 0;
 #ifdef ARRAYS
     Arrays<Vstochastor_board> arrays;
-    bool stopped() const { return arrays.stopped; }
-#else
-    bool stopped() const { return false; }
 #endif
+#ifdef REFRESH_CYCLES
+    Sdram<Vstochastor_board> sdram;
+#endif
+    bool stopped() const {
+#ifdef ARRAYS
+        if (arrays.stopped) return true;
+#endif
+        return fault() != nullptr;
+    }
+
+    const char *fault() const {
+#ifdef REFRESH_CYCLES
+        return sdram.violation;
+#else
+        return nullptr;
+#endif
+    }
+
+    // Lets the memory see an edge of the clock.
+    void remember() {
+#ifdef REFRESH_CYCLES
+        sdram.clock(*top);
+#endif
+    }
 
     Board() : top(new Vstochastor_board(&context, "")) {
         top->RX = 1;
@@ -106,12 +130,17 @@ struct Board {
     void edge() {
         top->clk = 1;
         top->eval();
+        remember();
         top->clk = 0;
         top->eval();
+        remember();
         ++cycles;
     }
 
     void reset() {
+#ifdef REFRESH_CYCLES
+        sdram.lose();
+#endif
         top->rst = 1;
         for (int index = 0; index < 4; ++index) edge();
         top->rst = 0;
@@ -129,6 +158,9 @@ uint64_t board_cycles(Board *board) { return board->cycles; }
 uint64_t board_line_errors(Board *board) { return board->receiver.errors; }
 uint8_t board_leds(Board *board) { return LEDS((*board->top)); }
 void board_reset(Board *board) { board->reset(); }
+
+// What was done to the memory and must not be; null if nothing.
+const char *board_memory_fault(Board *board) { return board->fault(); }
 
 #ifdef ARRAYS
 // Lets arrays answer their pins from now on.

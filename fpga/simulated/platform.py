@@ -17,15 +17,16 @@ class SimulatedPlatform:
 
     Attributes
     ----------
-    ports : list of IOPort
-        Those that were asked for, under the names that the board's constraints have, too.
+    ports : list of IOPort or Signal
+        Those that were asked for, under the names that the board's constraints have, too. One of both directions is
+        three signals: its name with _i, _o and _oe.
     inverted : set of str
         Names of those that are low where the design says 1.
     """
 
     def __init__(self, board: Board) -> None:
         self._platform = board.load_platform()
-        self.ports: list[IOPort] = []
+        self.ports: list[IOPort | Signal] = []
         self.inverted: set[str] = set()
 
     @property
@@ -59,6 +60,9 @@ class SimulatedPlatform:
             m.submodules += IOBufferInstance(port.io, i=level)
             m.d.comb += buffer.i.eq(level ^ mask)
             return m
+        if buffer.direction is io.Direction.Bidir:
+            self._split(m, buffer)
+            return m
         level = Signal(len(port))
         if isinstance(buffer, io.FFBuffer):
             m.d.sync += level.eq(buffer.o)
@@ -68,3 +72,11 @@ class SimulatedPlatform:
             m.d.comb += level.eq(buffer.o)
         m.submodules += IOBufferInstance(port.io, o=level ^ mask)
         return m
+
+    def _split(self, m: Module, buffer: Any) -> None:
+        """Bring both directions out apart."""
+        name = buffer.port.io.name
+        coming, leaving = (Signal(len(buffer.port), name=f"{name}_{side}") for side in "io")
+        drive = Signal(name=f"{name}_oe")
+        m.d.comb += [buffer.i.eq(coming), leaving.eq(buffer.o), drive.eq(buffer.oe)]
+        self.ports = [port for port in self.ports if port is not buffer.port.io] + [coming, leaving, drive]

@@ -6,16 +6,13 @@ Layers are counted from 0; `m` is the machine, `a` the array with its history an
 import numpy as np
 
 from ...model.kernels import compiled
-from ...model.philox import MULTIPLIERS, ROUNDS, WEYL
 from .ageing import AGE_BITS, DECAY_BITS
 from .noise import Purpose
+from .noise_kernels import WORD, purpose_word, words
 
-TELEGRAPH = int(Purpose.TELEGRAPH)
-PLUS, MINUS = 0, 1
+TELEGRAPH = np.int64(Purpose.TELEGRAPH)
+PLUS, MINUS = np.int64(0), np.int64(1)
 ONE, ROUND = 1 << 16, 1 << 15
-WORD, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
-M0, M1 = np.uint64(MULTIPLIERS[0]), np.uint64(MULTIPLIERS[1])
-W0, W1 = np.uint64(WEYL[0]), np.uint64(WEYL[1])
 
 
 @compiled
@@ -71,14 +68,14 @@ def settle(m, a, b, sample):  # type: ignore[no-untyped-def]
 def settle_pair(a, b, layer, row, column, digit, cell, sample):  # type: ignore[no-untyped-def]
     """`settle` for a pair of devices."""
     trapped = b.traps.shape[2] != 0 and (b.traps[PLUS, digit, cell] or b.traps[MINUS, digit, cell])
-    words = np.uint64(0), np.uint64(0)
+    drawn = np.uint64(0), np.uint64(0)
     if trapped:
-        words = telegraph_words(a, layer, row, column * a.digits + digit, sample // b.trap_samples)
+        drawn = telegraph_words(a, layer, row, column * a.digits + digit, sample // b.trap_samples)
     for polarity in range(2):
         factor = np.int64(ONE)
         if b.wires.shape[2]:
             factor = np.int64(b.wires[polarity, digit, cell])
-        if trapped and b.traps[polarity, digit, cell] and words[polarity] & np.uint64(1):
+        if trapped and b.traps[polarity, digit, cell] and drawn[polarity] & np.uint64(1):
             factor = (factor * (ONE - b.trap_amplitude) + ROUND) >> 16
         a.settled[polarity, digit, cell] = factor
         if a.programmed.shape[2]:
@@ -101,15 +98,9 @@ def age_index(age):  # type: ignore[no-untyped-def]
 @compiled
 def telegraph_words(a, layer, row, cell_column, block):  # type: ignore[no-untyped-def]
     """The random words of the traps of a pair."""
-    x0, x1, x2 = np.uint64((row << 16) + cell_column), np.uint64(block) & WORD, np.uint64(0)
-    x3 = np.uint64((TELEGRAPH << 16) + layer + 1)
-    k0, k1 = np.uint64(a.key_low), np.uint64(a.key_high)
-    for _ in range(ROUNDS):
-        p0, p1 = M0 * x0, M1 * x2
-        x0, x1 = (p1 >> HALF) ^ x1 ^ k0, p1 & WORD
-        x2, x3 = (p0 >> HALF) ^ x3 ^ k1, p0 & WORD
-        k0, k1 = (k0 + W0) & WORD, (k1 + W1) & WORD
-    return x0, x1
+    c0, c1, c2 = np.uint64((row << 16) + cell_column), np.uint64(block) & WORD, np.uint64(0)
+    plus, minus, _, _ = words(a.key_low, a.key_high, c0, c1, c2, np.uint64(purpose_word(TELEGRAPH, layer)))
+    return plus, minus
 
 
 @compiled
@@ -154,7 +145,10 @@ def disturb(m, a, b):  # type: ignore[no-untyped-def]
                     down = steps_due(a, b, layer, row, column, 1 + a.digits + digit)
                     creep(a, PLUS, digit, start + column, up, down)
                     creep(a, MINUS, digit, start + column, down, up)
-    b.selects_done[:] = a.selects
+    for which in range(a.selects.shape[0]):
+        for layer in range(a.selects.shape[1]):
+            for line in range(a.selects.shape[2]):
+                b.selects_done[which, layer, line] = a.selects[which, layer, line]
 
 
 @compiled
@@ -170,13 +164,14 @@ def creep(a, polarity, digit, cell, up, down):  # type: ignore[no-untyped-def]
     """Move a device by so many steps up, and then down, without spread from cycle to cycle."""
     if a.life.shape[2] and a.life[polarity, digit, cell] == 0:
         return
-    device = 0 if a.alike else cell
-    low, high = np.int64(a.low[polarity, digit, device]), np.int64(a.high[polarity, digit, device])
+    device, own = 0 if a.alike else cell, 2 * polarity
+    low, high = np.int64(a.bounds[digit, device, own]), np.int64(a.bounds[digit, device, own + 1])
+    raising, lowering = a.steps[digit, device, polarity], a.steps[digit, device, 1 - polarity]
     g = np.int64(a.conductances[polarity, digit, cell])
     for _ in range(up):
-        step = a.set_intercept[polarity, digit, device] + (a.set_slope[polarity, digit, device] * (g - low) >> 8)
+        step = raising[own] + (raising[own + 1] * (g - low) >> 8)
         g = min(max(g + ((step + ROUND) >> 16), low), high)
     for _ in range(down):
-        step = a.reset_intercept[polarity, digit, device] + (a.reset_slope[polarity, digit, device] * (g - low) >> 8)
+        step = lowering[own] + (lowering[own + 1] * (g - low) >> 8)
         g = min(max(g - ((step + ROUND) >> 16), low), high)
     a.conductances[polarity, digit, cell] = g

@@ -11,9 +11,10 @@ import numpy as np
 from ...model.crossbar import Read
 from ...model.kernels import compiled, crossbar
 from .in_situ_arrays import ACCUMULATED, PURPOSE, STOCHASTIC, WORDS
-from .kernels import WORD, detail, list_driven, pulse, words
+from .noise_kernels import WORD, detail, words
+from .pulse_kernels import LOWEST, list_driven, pulse
 
-FORWARD = int(Read.FORWARD)
+FORWARD = np.int64(Read.FORWARD)
 
 
 @compiled
@@ -140,7 +141,7 @@ def update(m, s, a, t, n, layer, count, rate, sample):  # type: ignore[no-untype
                 pulsed = abs(n.pulses[column]) > repetition
                 t.carried[column] = np.int8(pulsed) * (np.int8(n.pulses[column] > 0) - np.int8(n.pulses[column] < 0))
             driven = list_driven(t.carried, columns, t.driven)
-            pulse(m, a, t, layer, t.row, 0, t.carried, driven, sample, detail(0, 0, 1, FORWARD, repetition))
+            pulse(m, a, t, layer, t.row, LOWEST, t.carried, driven, sample, detail(0, 0, 1, FORWARD, repetition))
 
 
 @compiled

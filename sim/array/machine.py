@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from ...model.config import Config
 from ...model.crossbar import Address, Read
-from ...model.machine import LINE, Machine, Scratch, make_machine, make_scratch
+from ...model.machine import LINE, Machine, Scratch, make_machine, make_scratch, zeros
+from .cells import CELLS, LANES, STRIDE
 from .config import ArrayConfig
-from .crossbar import Periphery, check_sums
+from .crossbar import MINUS, PLUS, Periphery, check_sums
 from .device import fixed_point, whole_steps
 from .flat_history import FlatAgeing, make_flat_history, pad
 from .memory import check_memory
@@ -28,8 +29,11 @@ class Analog(NamedTuple):
         Plus devices first, in quanta.
     squares : ndarray of int64, shape (cells,), or (0,) without read noise
         Of each synapse, weighted sums of the squares of what reads see of its conductances.
-    low, high : ndarray of int32, shape (2, digits, devices), or (2, digits, 1) where all devices are alike
-    set_intercept, reset_intercept, set_slope, reset_slope : ndarray of int64, shaped likewise
+    bounds : ndarray of int32, shape (digits, cells, 4), or (digits, 1, 4) where all devices are alike
+        Low and high of the plus device, then of the minus device; side by side, for a pulse needs them together.
+    steps : ndarray of int64, shape (digits, cells, 2, 4), or (digits, 1, 2, 4)
+        Of a pulse that raises the cell, then of one that lowers it: intercept and slope of what the plus device does
+        (SET, then RESET), then of what the minus device does.
     alike : bool
     places : ndarray of int64, shape (digits,)
         What a digit counts.
@@ -54,12 +58,8 @@ class Analog(NamedTuple):
 
     conductances: Array
     squares: Array
-    low: Array
-    high: Array
-    set_intercept: Array
-    reset_intercept: Array
-    set_slope: Array
-    reset_slope: Array
+    bounds: Array
+    steps: Array
     alike: bool
     places: Array
     upper_windows: Array
@@ -95,10 +95,12 @@ class AnalogScratch(NamedTuple):
     Attributes
     ----------
     variance : ndarray of int64, shape (lines,)
-    lines : ndarray of int64, shape (lines,)
-        First counter words of an operation.
-    first, second : ndarray of int64, shape (lines,)
-        Normals of a pair of lines or devices.
+    normals : ndarray of int64, shape (lines,)
+        Of the lines of a read.
+    cells : ndarray of int64, shape (LANES * STRIDE,)
+        Cells that are pulsed, as in `pulse_kernels`.
+    along : ndarray of int8, shape (CELLS,)
+        Signs of the columns driven.
     error : ndarray of int64, shape (3, lines)
         Comparator noise.
     up, down : ndarray of bool, shape (lines,)
@@ -107,7 +109,7 @@ class AnalogScratch(NamedTuple):
     driven : ndarray of int64, shape (lines,)
         Columns whose sign is not zero.
     carried : ndarray of int8, shape (lines,)
-    row : ndarray of int64, shape (1,)
+    row : ndarray of int32, shape (1,)
         Row of a carry.
     codes : ndarray of int64, shape (lines,)
         Weights that a verified carry found.
@@ -116,9 +118,9 @@ class AnalogScratch(NamedTuple):
     """
 
     variance: Array
-    lines: Array
-    first: Array
-    second: Array
+    normals: Array
+    cells: Array
+    along: Array
     error: Array
     up: Array
     down: Array
@@ -155,12 +157,8 @@ def make_analog(
     analog = Analog(
         conductances=np.full(shape, (steps.low + steps.high) // 2, dtype=np.int32),
         squares=np.zeros(devices if array.device.read_noise else 0, dtype=np.int64),
-        low=population.low.astype(np.int32),
-        high=population.high.astype(np.int32),
-        set_intercept=population.set_intercept,
-        reset_intercept=population.reset_intercept,
-        set_slope=population.set_slope,
-        reset_slope=population.reset_slope,
+        bounds=_bounds(population),
+        steps=_steps(population),
         alike=alike,
         places=config.carry_base ** np.arange(config.carry_digits, dtype=np.int64),
         upper_windows=_references(periphery, [[u - 1 for u in config.windows(k)] for k in _layers(config)]),
@@ -225,6 +223,27 @@ def _flat_population(config: Config, array: ArrayConfig, machine: Machine) -> tu
     return Population(*padded), False
 
 
+def _bounds(population: Population) -> Array:
+    """Bounds of the two devices of a cell side by side."""
+    low, high = population.low, population.high
+    return _at_cache_lines(np.stack([low[PLUS], high[PLUS], low[MINUS], high[MINUS]], axis=-1).astype(np.int32))
+
+
+def _steps(population: Population) -> Array:
+    """Steps of the two devices of a cell side by side, those of a pulse that raises it first."""
+    raising = population.set_intercept, population.set_slope
+    lowering = population.reset_intercept, population.reset_slope
+    up = [values[PLUS] for values in raising] + [values[MINUS] for values in lowering]
+    down = [values[PLUS] for values in lowering] + [values[MINUS] for values in raising]
+    return _at_cache_lines(np.stack([np.stack(up, axis=-1), np.stack(down, axis=-1)], axis=-2))
+
+
+def _at_cache_lines(values: Array) -> Array:
+    aligned = zeros(values.shape, values.dtype)
+    aligned[...] = values
+    return aligned
+
+
 def _offsets(config: Config, periphery: Periphery, machine: Machine) -> Array:
     offsets = np.zeros((SIDES, config.layers, int(machine.widths.max()) + LINE), dtype=np.int64)
     if periphery.offset:
@@ -240,16 +259,16 @@ def _make_scratch(machine: Machine, counting: bool) -> AnalogScratch:
     lines = int(machine.widths.max()) + LINE
     return AnalogScratch(
         variance=np.zeros(lines, dtype=np.int64),
-        lines=np.zeros(lines, dtype=np.uint64),
-        first=np.zeros(lines, dtype=np.int64),
-        second=np.zeros(lines, dtype=np.int64),
+        normals=np.zeros(lines, dtype=np.int64),
+        cells=zeros(LANES * STRIDE, np.int64),
+        along=np.zeros(CELLS, dtype=np.int8),
         error=np.zeros((3, lines), dtype=np.int64),
         up=np.zeros(lines, dtype=np.bool_),
         down=np.zeros(lines, dtype=np.bool_),
         sum=np.zeros(lines, dtype=np.int64),
         driven=np.zeros(lines, dtype=np.int64),
         carried=np.zeros(lines, dtype=np.int8),
-        row=np.zeros(1, dtype=np.int64),
+        row=np.zeros(1, dtype=np.int32),
         codes=np.zeros(lines, dtype=np.int64),
         pulses=np.zeros((len(machine.sizes) - 1 if counting else 0, 3), dtype=np.int64),
     )

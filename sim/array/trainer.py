@@ -96,7 +96,7 @@ class FastAnalogTrainer(KernelTrainer):
             shift = (values.transpose(2, 0, 1) * self._steps.half_lsb + ONE // 2) >> 16
             for digit in range(config.carry_digits):
                 for polarity, wanted in ((PLUS, middle + shift[digit]), (MINUS, middle - shift[digit])):
-                    low, high = (self._bound(bounds, polarity, digit, layer) for bounds in self._bounds())
+                    low, high = (self._bound(end, polarity, digit, layer) for end in range(2))
                     self._devices(polarity, digit, layer)[:] = np.clip(wanted, low, high)
         self._keeper.programmed()
 
@@ -155,11 +155,9 @@ class FastAnalogTrainer(KernelTrainer):
         """Conductances of a layer's devices, shape (rows, columns)."""
         return self._part(self._analog.conductances[polarity, digit], layer)
 
-    def _bounds(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        return self._analog.low, self._analog.high
-
-    def _bound(self, bounds: NDArray[np.int32], polarity: int, digit: int, layer: int) -> NDArray[np.signedinteger]:
-        values = bounds[polarity, digit]
+    def _bound(self, end: int, polarity: int, digit: int, layer: int) -> NDArray[np.signedinteger]:
+        """Lower (0) or upper (1) ends of the ranges of a layer's devices."""
+        values = self._analog.bounds[digit, :, 2 * polarity + end]
         return values if self._analog.alike else self._part(values, layer)
 
 

@@ -1,6 +1,7 @@
 """Training speed on analog arrays, 784-256-10, batch 1, one thread, beside aihwkit; a minute.
 
-aihwkit asks for a PyTorch of its own, so it runs in another environment: analog.py --aihwkit VENV/bin/python
+Seconds are those of the processor, so that what else the machine does counts little. aihwkit asks for a PyTorch of its
+own, so it runs in another environment: analog.py --aihwkit VENV/bin/python
 """
 
 import argparse
@@ -10,7 +11,7 @@ import subprocess
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 from stochastor.cli.bench_report import machine
@@ -57,11 +58,11 @@ def measure(features, labels, aihwkit):
 def ours(config, array, features, labels):
     trainer = FastAnalogTrainer(config, array)
     trainer.train(features[:STEP], labels[:STEP])
-    begun, count = perf_counter(), 0
-    while perf_counter() - begun < SECONDS and count + STEP <= len(labels):
+    begun, count = process_time(), 0
+    while process_time() - begun < SECONDS and count + STEP <= len(labels):
         trainer.train(features[count : count + STEP], labels[count : count + STEP])
         count += STEP
-    return count / (perf_counter() - begun)
+    return count / (process_time() - begun)
 
 
 def rival(python, features, labels):

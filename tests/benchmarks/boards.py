@@ -11,10 +11,10 @@ from pathlib import Path
 
 OUT = Path("build/boards")
 MACHINES = {
-    "icebreaker": ["--board", "icebreaker", "--preset", "small", "--no-counters"],
+    "icebreaker": ["--board", "icebreaker", "--preset", "small", "--no-counters", "--frequency-mhz", "20"],
     "hx8k": ["--board", "ice40_hx8k_b_evn", "--preset", "small"],
     "ulx3s_25f": ["--board", "ulx3s_25f", "--preset", "small", "--frequency-mhz", "40"],
-    "ulx3s_85f": ["--board", "ulx3s_85f", "--preset", "mnist", "--frequency-mhz", "80"],
+    "ulx3s_85f": ["--board", "ulx3s_85f", "--preset", "mnist", "--frequency-mhz", "80", "--no-memory"],
 }
 FIGURES = {
     "LUTs": "luts",
@@ -25,6 +25,7 @@ FIGURES = {
     "cycles a sample": "cycles_per_sample",
     "samples/s, core": "core_samples_per_second",
     "samples/s, link": "link_samples_per_second",
+    "samples/s, replayed": "replay_samples_per_second",
     "seed": "seed",
 }
 
@@ -49,7 +50,11 @@ def main():
             continue
         figures = json.loads((OUT / name / "build.json").read_text())
         tools |= {f"{tool}: {release}" for tool, release in figures["tools"].items()}
-        print(f"| `{' '.join(options)}` |", " | ".join(f"{figures[key]:,}" for key in FIGURES.values()), "|")
+        print(
+            f"| `{' '.join(options)}` |",
+            " | ".join(f"{figures[key]:,}" if key in figures else "" for key in FIGURES.values()),
+            "|",
+        )
     print("\n" + "; ".join(sorted(tools)))
 
 

@@ -8,6 +8,7 @@ from random import Random
 
 import numpy as np
 import pytest
+from board_runs import FEATURES, LABELS, assert_same, write_files
 from command_line import stochastor
 from stochastor.fpga.host.board import Board
 from stochastor.fpga.host.packets import Request
@@ -25,9 +26,6 @@ from stochastor.model.trainer import Trainer, power_up_weights
 CONFIG = Config(
     sizes=(9, 5, 10), scale=4, weight_bits=4, carry_digits=2, carry_base=4, carry_period=3, lanes=3, epochs=2
 )
-RNG = np.random.default_rng(1)
-FEATURES = RNG.integers(0, 256, (600, 9), dtype=np.uint8)
-LABELS = RNG.integers(0, 10, 600)
 HEARTBEAT, ERROR, TRAINING, CLASSIFYING, SESSION, RECEIVING, SENDING, AGAIN = (1 << led for led in range(8))
 
 
@@ -39,23 +37,7 @@ def simulation() -> Iterator[SimulatedBoard]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """The configuration, and a data set of few samples."""
-    (tmp_path / "small.toml").write_text(CONFIG.to_toml())
-    np.savez(
-        tmp_path / "small.npz",
-        train_features=FEATURES[:150],
-        train_labels=LABELS[:150],
-        test_features=FEATURES[150:180],
-        test_labels=LABELS[150:180],
-    )
-    return tmp_path
-
-
-def assert_same(board: Board, model: Trainer) -> None:
-    for ours, theirs in zip(model.weights(), board.weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    assert board.generator_states() == model.generator_states()
-    assert board.samples_trained == model.samples_trained
+    return write_files(tmp_path, CONFIG)
 
 
 def check_the_golden_model(simulation: SimulatedBoard) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from board_runs import FEATURES, LABELS, write_files
 from command_line import stochastor
 from stochastor.fpga import pin_table
 from stochastor.fpga.boards import BOARDS
@@ -33,9 +34,6 @@ CONFIG = Config(
     epochs=2,
 )
 BOARD = BOARDS["ice40_hx8k_b_evn"]
-RNG = np.random.default_rng(1)
-FEATURES = RNG.integers(0, 256, (600, 9), dtype=np.uint8)
-LABELS = RNG.integers(0, 10, 600)
 
 
 @pytest.fixture
@@ -46,16 +44,7 @@ def simulation() -> Iterator[SimulatedBoard]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """The configuration, and a data set of few samples."""
-    (tmp_path / "array.toml").write_text(CONFIG.to_toml())
-    np.savez(
-        tmp_path / "few.npz",
-        train_features=FEATURES[:60],
-        train_labels=LABELS[:60],
-        test_features=FEATURES[150:180],
-        test_labels=LABELS[150:180],
-    )
-    return tmp_path
+    return write_files(tmp_path, CONFIG, train=60)
 
 
 def at_rest(simulation: SimulatedBoard) -> bool:
@@ -177,8 +166,8 @@ def test_check_names_the_layer_and_the_line_of_a_wrong_wire(
     files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wrong: str, named: str
 ) -> None:
     monkeypatch.setattr(simulated, "_ideal_arrays", lambda config: miswired(wrong))
-    monkeypatch.setattr(simulated, "_board_for", lambda config: BOARD)
-    machine = "--config", files / "array.toml", "--data", f"npz:{files / 'few.npz'}"
+    monkeypatch.setattr(simulated, "_board_for", lambda config, memory: BOARD)
+    machine = "--config", files / "small.toml", "--data", f"npz:{files / 'small.npz'}"
     assert stochastor("board", "check", "--simulated", *machine, "--samples", 20) == 1
     captured = capsys.readouterr()
     assert re.search(named, (captured.out + captured.err).replace("\n", " "))
@@ -187,8 +176,8 @@ def test_check_names_the_layer_and_the_line_of_a_wrong_wire(
 def test_a_whole_training_by_the_pins_ends_in_the_weights_of_the_model(
     files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(simulated, "_board_for", lambda config: BOARD)
-    machine = "--config", files / "array.toml", "--data", f"npz:{files / 'few.npz'}"
+    monkeypatch.setattr(simulated, "_board_for", lambda config, memory: BOARD)
+    machine = "--config", files / "small.toml", "--data", f"npz:{files / 'small.npz'}"
     assert stochastor("board", "train", "--simulated", *machine, "--out", files / "board") == 0
     assert stochastor("train", *machine, "--out", files / "model") == 0
     ours, theirs = (json.loads((files / name / "report.json").read_text()) for name in ("model", "board"))

@@ -38,8 +38,8 @@ PULSES = Config(sizes=(9, 5, 3), scale=3, weight_bits=4, carry_digits=3, carry_b
 # Class, method, the code as it is, the code as it is not, machine, stage in which it must be noticed.
 MUTATIONS = [
     (samplers.Bernoulli, "elaborate", "> draws.bytes[line]", ">= draws.bytes[line]", SMALL, "rows"),
-    (read.ForwardRead, "elaborate", "[line] > compared.lower", "[line] >= compared.lower", SMALL, "fired"),
-    (read.ForwardRead, "elaborate", "[line] > ~compared", "[line] >= ~compared", SMALL, "gates"),
+    (read.ForwardRead, "_compare", "[line] > compared.lower", "[line] >= compared.lower", SMALL, "fired"),
+    (read.ForwardRead, "_compare", "[line] > ~compared", "[line] >= ~compared", SMALL, "gates"),
     (neuron.XorGate, "_decide", "above ^ first", "above | first", Config(sizes=(9, 5, 3), gate=Gate.XOR), "gates"),
     (error.OutputError, "elaborate", "activation & ~target", "activation", SMALL, "signs"),
     (read.BackwardRead, "elaborate", "total > -1", "total > 0", SMALL, "signs"),
@@ -67,8 +67,8 @@ MUTATIONS = [
     (
         crossbar.IntegerCrossbar,
         "elaborate",
-        "== address) for before in (fetched,",
-        "== address) for before in (worked,",
+        "in ((fetched, same_fetched),",
+        "in ((worked, same_fetched),",
         CARRY,
         "weights",
     ),

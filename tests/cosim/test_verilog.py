@@ -245,7 +245,7 @@ def test_ports_of_a_module_are_called_like_the_members_of_its_part(part: str, po
 def test_wires_of_a_part_are_called_after_it() -> None:
     module = modules_of(design_of("xor").verilog)[f"{TOP}.layer1.neurons.fire_codes"]
     wires = re.findall(r"^  wire (?:\[.*?\] )?(\w+);", module, re.MULTILINE)
-    assert {"draws__advance", "draws__bytes", "draws__last"} <= set(wires)
+    assert {"draws__advance", "draws__beat", "draws__last"} <= set(wires)
 
 
 @pytest.mark.parametrize("name", MACHINES)

@@ -9,7 +9,7 @@ from reference import generator_seed
 from stochastor.model import lfsr
 from stochastor.model.config import PRESETS, Config
 from stochastor.model.layer import generator_keys
-from stochastor.model.lfsr import MASK, Bank, Generator, Lfsr, shift
+from stochastor.model.lfsr import MASK, Bank, Generator, Lfsr, shift, state_before, word_after
 
 PERIOD = 2**32 - 1
 PRIME_FACTORS = (3, 5, 17, 257, 65537)
@@ -75,6 +75,14 @@ def test_a_word_is_the_state_after_32_shifts(state):
     for _ in range(32):
         expected = shift(expected)
     assert Lfsr(state).word() == expected
+
+
+@fixed_seed
+@given(state=STATES)
+def test_a_word_tells_the_state_before_it_and_the_state_the_word(state):
+    generator = Lfsr(state)
+    assert word_after(state) == generator.word()
+    assert state_before(generator.state) == state
 
 
 def test_a_word_becomes_the_state():

@@ -6,19 +6,10 @@ from reference import philox
 from stochastor.model.crossbar import Address, Read
 from stochastor.sim.array.noise import Purpose, device_words, line_normals, normals_of
 
+from .addresses import addresses
+
 SEED = 2**63 + 12345
 fixed_seed = settings(derandomize=True, database=None, deadline=None)
-addresses = st.builds(
-    Address,
-    sample=st.integers(0, 2**33),
-    layer=st.integers(1, 9),
-    training=st.booleans(),
-    read=st.sampled_from(Read),
-    comparison=st.integers(0, 3),
-    row=st.integers(0, 65_535),
-    digit=st.integers(0, 3),
-    repetition=st.integers(0, 32_767),
-)
 
 
 def normal(words):

@@ -24,6 +24,8 @@ PLAIN, THREE, CARRY, VERIFIED = (
     {"sizes": (30, 13, 9), "gate": Gate.XOR, "input_draws": 2, "carry_digits": 2, "carry_period": 5},
     {"sizes": (30, 13, 9), "carry_digits": 3, "carry_period": 3, "carry_verify": 40, "pulses_per_step": 2},
 )
+# A pulse along one row moves more cells than loops move at a time.
+WIDE = {"sizes": (6, 900)}
 
 
 def noisy(array):
@@ -55,7 +57,7 @@ CASES = [
     for fields in (PLAIN, THREE, CARRY, VERIFIED)
     for rough in (False, True)
     if not (name == "hfox_array" and "carry_digits" in fields)
-]
+] + [(name, WIDE, rough) for name in ("taox", "hfox_array") for rough in (False, True)]
 
 
 def samples(config, count, seed=0):
@@ -92,7 +94,9 @@ def test_compiled_loops_restore_weights_beyond_the_codes_of_the_search_as_the_pl
 
 
 @pytest.mark.parametrize("rough", [False, True])
-@pytest.mark.parametrize(("name", "fields"), [("taox", PLAIN), ("gst_pcm", CARRY), ("hfox_array", THREE)])
+@pytest.mark.parametrize(
+    ("name", "fields"), [("taox", PLAIN), ("gst_pcm", CARRY), ("hfox_array", THREE), ("taox", WIDE)]
+)
 def test_compiled_loops_let_devices_age_as_the_plain_array_does(name, fields, rough):
     array = ageing(noisy(ARRAYS[name]) if rough else ARRAYS[name])
     fast, plain = (trained(kind(machine(name, fields), array)) for kind in (FastAnalogTrainer, AnalogTrainer))
@@ -102,6 +106,13 @@ def test_compiled_loops_let_devices_age_as_the_plain_array_does(name, fields, ro
         assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
     features, _ = samples(fast.config, 9, seed=1)
     assert fast.infer(features, 3).tolist() == plain.infer(features, 3).tolist()
+
+
+@pytest.mark.parametrize(("name", "fields"), [("taox", PLAIN), ("alox_hfo2", THREE), ("gst_pcm", VERIFIED)])
+def test_compiled_loops_move_devices_that_draw_nothing_as_the_plain_array_does(name, fields):
+    array = replace(ARRAYS[name], device=replace(ARRAYS[name].device, cycle_spread_of_range=0.0))
+    fast, plain = (trained(kind(machine(name, fields), array)) for kind in (FastAnalogTrainer, AnalogTrainer))
+    assert all(np.array_equal(a, b) for a, b in zip(fast.conductances(), plain.conductances(), strict=True))
 
 
 @pytest.mark.parametrize("rough", [False, True])
@@ -155,7 +166,7 @@ def test_compiled_loops_count_as_the_plain_array(fields):
     assert plain.counts.to_dict()["passes"] == 27
 
 
-@pytest.mark.parametrize("fields", [PLAIN, CARRY, VERIFIED])
+@pytest.mark.parametrize("fields", [PLAIN, CARRY, VERIFIED, WIDE])
 def test_pulses_and_the_conductances_that_they_meet_are_counted_alike(fields):
     config, array = machine("taox", fields), noisy(ARRAYS["taox"])
     fast, plain = trained(FastAnalogTrainer(config, array, counting=True)), trained(AnalogTrainer(config, array))

@@ -58,7 +58,7 @@ class FakeTools:
     def install(self, environment) -> None:
         """Make the programs, and name them in `environment`."""
         self.save()
-        for name in ("yosys", "nextpnr-ice40", "icepack"):
+        for name in self.behaviour:
             path = self._directory / name
             values = {"log": str(self._log), "behaviour": str(self._behaviour), "release": "Yosys 9.99"}
             path.write_text(SCRIPT.format(python=sys.executable, **values))

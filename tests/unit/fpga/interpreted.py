@@ -1,14 +1,18 @@
 """The machine behind its packets in Amaranth's simulator, as a transport; a byte takes ten cycles."""
 
+from random import Random
+
 from amaranth.sim import Simulator
 from stochastor.fpga.identity import Identity
 from stochastor.fpga.linked import LinkedTrainer
+from stochastor.fpga.sample_store import Slots
 
 from .bench import BYTE_CYCLES, CYCLE_S
 
 BAUD = 10 * round(1 / CYCLE_S) // BYTE_CYCLES
 SLICE_CYCLES = 20
-CYCLE_LIMIT = 10_000
+MEMORY_CYCLES = 3
+CYCLE_LIMIT = 20_000
 
 
 class InterpretedLine:
@@ -17,14 +21,18 @@ class InterpretedLine:
     name = "interpreted"
     latency_s = 1000 * CYCLE_S
 
-    def __init__(self, config, weights=None, *, counters=True):
-        self.machine = LinkedTrainer(config, Identity.of(config, round(1 / CYCLE_S), BAUD), weights, counters=counters)
+    def __init__(self, config, weights=None, *, counters=True, address_bits=0):
+        capacity = Slots.of(config, address_bits).count if address_bits else 0
+        identity = Identity.of(config, round(1 / CYCLE_S), BAUD, capacity)
+        self.machine = LinkedTrainer(config, identity, weights, counters=counters, address_bits=address_bits)
         self._to_board, self._from_board = bytearray(), bytearray()
         self._cycles = 0
         self._simulator = Simulator(self.machine)
         self._simulator.add_clock(CYCLE_S)
         self._simulator.add_testbench(self._send, background=True)
         self._simulator.add_testbench(self._receive, background=True)
+        if address_bits:
+            self._simulator.add_testbench(self._remember, background=True)
 
     async def _send(self, ctx):
         received = self.machine.received
@@ -43,6 +51,21 @@ class InterpretedLine:
         async for _, _, valid, byte in ctx.tick().sample(sent.valid, sent.p):
             if valid:
                 self._from_board.append(byte)
+
+    async def _remember(self, ctx):
+        """A memory that is now busy, now not; its words come after a while."""
+        random, words, coming = Random(1), {}, [None] * MEMORY_CYCLES
+        requests, answers = self.machine.memory.requests, self.machine.memory.words
+        while True:
+            ctx.set(requests.ready, random.random() < 0.8)
+            valid, request = ctx.get(requests.valid & requests.ready), ctx.get(requests.p)
+            await ctx.tick()
+            if valid and request.write:
+                words[request.address] = request.word
+            coming.append(words.get(request.address, 0) if valid and not request.write else None)
+            word = coming.pop(0)
+            ctx.set(answers.valid, word is not None)
+            ctx.set(answers.p, word or 0)
 
     def write(self, content):
         self._to_board += content

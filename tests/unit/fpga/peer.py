@@ -5,6 +5,7 @@ import zlib
 
 import numpy as np
 from cobs import cobs
+from stochastor.model.lfsr import state_before, word_after
 from stochastor.model.trainer import Trainer
 
 LINE_S = 1e-5
@@ -24,8 +25,10 @@ class Peer:
     name = "peer"
     latency_s = 100 * LINE_S
 
-    def __init__(self, config, *, slow=0):
+    def __init__(self, config, *, slow=0, capacity=0):
         self.config = config
+        self.capacity = capacity
+        self.slots = {}
         self.trained = []
         self.packets = 0
         self._slow = slow
@@ -37,11 +40,12 @@ class Peer:
         self.reset()
 
     def reset(self):
-        """Generators, position and session are lost; cells stay, but for a sample under way."""
+        """Generators, position, session and slots are lost; cells stay, but for a sample under way."""
         fresh = Trainer(self.config)
         fresh.load(self.machine.weights())
         self.machine = fresh
         self.session, self.next, self.queue, self.answers = 0, 0, [], {}
+        self.slots = {}
         self._begun.clear()
 
     def write(self, content):
@@ -82,8 +86,8 @@ class Peer:
         if command == 1 and session not in (0, self.session):
             previous, self.session, self.next = self.session, session, 1
             self.queue, self.answers = [], {}
-            identity = bytes([1, 0, 1, 0]) + bytes.fromhex(self.config.digest)
-            identity += struct.pack("<IIII", 1_000_000, 100_000, 1024, 126)
+            identity = bytes([2, 0, 1, 0]) + bytes.fromhex(self.config.digest)
+            identity += struct.pack("<IIIII", 1_000_000, 100_000, 1024, 126, self.capacity)
             self._answer(0, 0x80, identity + struct.pack("<II", previous, self.machine.samples_trained))
         elif self.session == 0:
             self._send(session, 0, 0x84, b"")
@@ -104,6 +108,8 @@ class Peer:
             6: self._seek,
             7: self._counters,
             8: self._reset,
+            9: self._store,
+            10: self._replay,
         }[command]
         self.packets += 1
         self._answer(sequence, *run(word, option, count, data))
@@ -114,13 +120,32 @@ class Peer:
             return 0x81, b""
         if word != self.machine.samples_trained:
             return 0x82, b""
-        fired = b""
-        for number, sample in enumerate(data.reshape(count, -1), start=word):
+        return 0x80, self._fired(word, option, data.reshape(count, -1))
+
+    def _fired(self, word, option, samples):
+        fired, count = b"", len(samples)
+        for number, sample in enumerate(samples, start=word):
             assert self.config.carries_after(number) == (bool(option & 0x80) and number == word + count - 1)
             self.trained.append(number)
             trace = self.machine.train_sample(sample[2:], int.from_bytes(sample[:2].tobytes(), "little"), option & 7)
             fired += np.packbits(trace.outputs, bitorder="little").tobytes()
-        return 0x80, fired
+        return fired
+
+    def _store(self, word, option, count, data):
+        if word + count > self.capacity:
+            return 0x85, b""
+        self.slots.update(enumerate(data.reshape(count, -1), start=word))
+        return 0x80, b""
+
+    def _replay(self, word, option, count, data):
+        if len(data) != count * 3:
+            return 0x81, b""
+        if word != self.machine.samples_trained:
+            return 0x82, b""
+        slots = [int.from_bytes(slot.tobytes(), "little") for slot in data.reshape(count, 3)]
+        if any(slot >= self.capacity for slot in slots):
+            return 0x85, b""
+        return 0x80, self._fired(word, option, [self.slots[slot] for slot in slots])
 
     def _infer(self, word, option, count, data):
         if word == 0:
@@ -130,7 +155,7 @@ class Peer:
 
     def _read_words(self, word, option, count, data):
         if option & 0x80:
-            return 0x80, struct.pack("<I", self._states()[option & 0x7F, word & 0xFFFF])
+            return 0x80, struct.pack("<I", word_after(self._states()[option & 0x7F, word & 0xFFFF]))
         row, column = word & 0xFFFF, word >> 16
         flat = self.machine.weights()[option].ravel()
         start = row * self.config.cell_columns(option + 1) + column
@@ -139,7 +164,7 @@ class Peer:
     def _write_words(self, word, option, count, data):
         weights, states = self.machine.weights(), self._states()
         if option & 0x80:
-            states[option & 0x7F, word & 0xFFFF] = int.from_bytes(data.tobytes(), "little")
+            states[option & 0x7F, word & 0xFFFF] = state_before(int.from_bytes(data.tobytes(), "little"))
         else:
             start = (word & 0xFFFF) * self.config.cell_columns(option + 1) + (word >> 16)
             weights[option].ravel()[start : start + count] = data.view("<i2")

@@ -136,6 +136,13 @@ def test_a_tool_that_fails_is_named_with_its_first_error(tools, machine, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+def test_a_tool_that_fails_without_an_error_is_quoted_with_its_last_line(tools, machine, capsys):
+    tools.behaviour |= {"fails": ["yosys"], "complaint": "Traceback:\nModuleNotFoundError: No module named 'tool'\n"}
+    tools.save()
+    assert build(*machine) == 3
+    assert "yosys failed with exit code 1: ModuleNotFoundError: No module named 'tool'" in capsys.readouterr().err
+
+
 def test_a_machine_that_turns_out_too_large_is_refused_with_what_may_fit(tools, machine, tmp_path, capsys):
     lines = ("ICESTORM_LC:    6001/   5280   113%", "ICESTORM_RAM:      23/     30    76%")
     tools.behaviour |= {

@@ -5,6 +5,7 @@ from random import Random
 import numpy as np
 import pytest
 from stochastor.fpga.host.board import Board
+from stochastor.fpga.host.stored import Stored
 from stochastor.fpga.simulated.faults import FAULTS, FaultyLine
 from stochastor.model.config import Config
 from stochastor.model.errors import BoardError, BoardResetError, ConfigError, DataError, LinkLostError, RunError
@@ -132,6 +133,107 @@ def test_after_the_cable_was_pulled_another_host_goes_on_where_the_board_is(fram
     assert peer.trained == list(range(300))
 
 
+ORDER = np.random.default_rng(4).integers(0, 300, 500)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_stored_samples_are_trained_in_the_order_that_the_host_sends(share):
+    peer, model = Peer(CARRY, capacity=300), Trainer(CARRY)
+    line = FaultyLine(peer, share, 3)
+    board = connect(line, CARRY)
+    done = []
+    board.store(FEATURES[:300], LABELS[:300], done.append)
+    assert (board.stored.samples, done[-1], peer.trained) == (300, 300, [])
+    fired = board.replay(ORDER, 2)
+    traces = model.train(FEATURES[ORDER], LABELS[ORDER], 2)
+    np.testing.assert_array_equal(fired, [trace.outputs for trace in traces])
+    assert_same(board, model)
+    assert peer.trained == list(range(500))
+    assert (board.link.retries > 0) == (share > 0)
+
+
+def test_a_replayed_sample_costs_the_line_little_more_than_three_bytes():
+    class Counting(Peer):
+        sent = 0
+
+        def write(self, content):
+            self.sent += len(content)
+            super().write(content)
+
+    peer = Counting(CONFIG, capacity=2000)
+    board = connect(peer)
+    board.store(FEATURES, LABELS)
+    before = peer.sent
+    board.replay(np.arange(2000))
+    assert peer.sent - before < 3.3 * 2000
+
+
+def test_what_is_stored_is_known_through_sessions_and_not_after_a_reset_or_another_host():
+    peer = Peer(CONFIG, capacity=300)
+    board = connect(peer)
+    board.store(FEATURES[:300], LABELS[:300])
+    board.open()
+    board.replay(ORDER[:5])
+    again = Board(peer, CONFIG, sessions=board.link.sessions, stored=board.stored)
+    assert again.stored.are(FEATURES[:300], LABELS[:300])
+    assert not again.stored.are(FEATURES[:299], LABELS[:299])
+    assert not again.stored.are(FEATURES[1:301], LABELS[:300])
+    Board(peer, CONFIG)
+    again.open()
+    assert again.stored.samples == 0
+    again.store(FEATURES[:300], LABELS[:300])
+    peer.reset()
+    again.open()
+    assert again.stored.samples == 0
+    with pytest.raises(BoardError, match=r"slots 0 to 1 are wanted, and 0 samples are known to be .*: store them"):
+        again.replay([0, 1])
+
+
+def test_storing_that_broke_off_is_not_known_to_be_stored():
+    peer = Peer(CONFIG, capacity=300)
+    board = connect(peer)
+    board.store(FEATURES[:300], LABELS[:300])
+
+    def stop(done):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        board.store(FEATURES[300:600], LABELS[300:600], stop)
+    board.reopen()
+    assert (board.continued, board.stored.samples) == (True, 0)
+
+
+def test_slots_that_are_not_there_are_refused():
+    board = connect(Peer(CONFIG, capacity=10))
+    with pytest.raises(DataError, match=r"11 samples do not fit the board's memory, which holds 10"):
+        board.store(FEATURES[:11], LABELS[:11])
+    board.stored = Stored(samples=20)
+    with pytest.raises(BoardError, match="refuses REPLAY: there is no such slot"):
+        board.replay([3, 10])
+    with pytest.raises(DataError, match="exponent"):
+        board.replay([3], 9)
+
+
+def test_a_session_whose_opening_was_not_answered_is_not_gone_on_with():
+    class Dumb(Peer):
+        dumb = False
+
+        def _send(self, *answer):
+            if not self.dumb:
+                super()._send(*answer)
+
+    peer = Dumb(CONFIG)
+    board = connect(peer)
+    board.train(FEATURES[:20], LABELS[:20])
+    peer.reset()
+    peer.dumb = True
+    with pytest.raises(LinkLostError):
+        board.open()
+    peer.dumb = False
+    board.open()
+    assert not board.continued
+
+
 def test_a_board_that_was_reset_or_had_another_host_is_not_continued():
     peer = Peer(CONFIG)
     first = connect(peer)
@@ -197,9 +299,9 @@ def test_a_board_of_another_configuration_is_refused_with_both_hashes():
 def test_a_board_of_another_protocol_is_refused():
     class Later(Peer):
         def _send(self, session, sequence, status, data):
-            super()._send(session, sequence, status, b"\x02" + data)
+            super()._send(session, sequence, status, b"\x01" + data)
 
-    with pytest.raises(BoardError, match="speaks protocol 2 of the link, this host protocol 1"):
+    with pytest.raises(BoardError, match="speaks protocol 1 of the link, this host protocol 2"):
         connect(Later(CONFIG))
 
 

@@ -2,10 +2,11 @@
 
 import inspect
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from stochastor.fpga import answers, executor, requests, samples
+from stochastor.fpga import answers, executor, requests, samples, storing
 from stochastor.fpga.host.board import Board
 from stochastor.fpga.host.packets import Request
 from stochastor.fpga.protocol import Command
@@ -19,6 +20,21 @@ CONFIG = Config(sizes=(5, 3), scale=4, weight_bits=5, pixels_per_beat=2)
 rng = np.random.default_rng(3)
 FEATURES = rng.integers(0, 256, (6, 5), dtype=np.uint8)
 LABELS = rng.integers(0, 3, 6)
+
+
+def mutate(patch, owner, method, code, other):
+    """Replace `code`, which must occur once, in the source of a method."""
+    original = getattr(owner, method)
+    source = textwrap.dedent(inspect.getsource(original)).replace("super()", f"super({owner.__name__}, self)")
+    code = code.replace("super()", f"super({owner.__name__}, self)")
+    assert source.count(code) == 1
+    namespace = {}
+    exec(
+        source.replace(code, other.replace("super()", f"super({owner.__name__}, self)")),
+        original.__globals__,
+        namespace,
+    )
+    patch.setattr(owner, method, namespace[method])
 
 
 def check_training_and_weights():
@@ -72,6 +88,101 @@ def test_a_board_without_counters_answers_all_but_them():
     np.testing.assert_array_equal(fired, [trace.outputs for trace in model.train(FEATURES[:2], LABELS[:2])])
 
 
+STORED = Config(sizes=(5, 3), scale=4, weight_bits=5, pixels_per_beat=2, carry_digits=2, carry_base=8, carry_period=12)
+LONG = [1, 2, 3, 4, 5, 0] * 5
+ADDRESS_BITS = 6  # 16 slots of 4 words
+
+
+def check_replay():
+    """Store, replay and train by turns, across sessions; whether all that came over the link is the model's."""
+    model = Trainer(STORED)
+    sessions = iter((7, 8))
+    board = Board(InterpretedLine(STORED, address_bits=ADDRESS_BITS), STORED, new_session=lambda: next(sessions))
+    assert board.capacity == 16
+    board.store(np.vstack((FEATURES, FEATURES)), np.hstack((LABELS, LABELS)))
+    again = next(board._requests.store(FEATURES[::-1], LABELS[::-1]))
+    board.link.ask(replace(again, word=6))
+    for order in ([4, 1, 1, 0], [11, 5]):
+        fired = board.replay(order, 1)
+        chosen = [slot if slot < 6 else 11 - slot for slot in order]
+        traces = model.train(FEATURES[chosen], LABELS[chosen], 1)
+        np.testing.assert_array_equal(fired, [trace.outputs for trace in traces])
+    np.testing.assert_array_equal(board.infer(FEATURES[:2], 2), model.infer(FEATURES[:2], 2))
+    answers = board.link.exchange(board._requests.replay(np.array(LONG), 0, 6))
+    next(answers)
+    answers.close()
+    board.open()
+    done = board.samples_trained - 6
+    assert 6 <= done < len(LONG)
+    for machine in (board, model):
+        aborted = LONG[:done]
+        if machine is model:
+            machine.train(FEATURES[aborted], LABELS[aborted])
+        machine.train(FEATURES[:2], LABELS[:2])
+    board.replay([3])
+    model.train(FEATURES[3:4], LABELS[3:4])
+    np.testing.assert_array_equal(board.weights()[0], model.weights()[0])
+    assert board.generator_states() == model.generator_states()
+    assert board.counters()["samples"] == model.samples_trained
+
+
+def test_stored_samples_are_trained_in_the_order_that_the_host_sends():
+    check_replay()
+
+
+def test_wrong_requests_of_stored_samples_are_refused_and_change_nothing():
+    model = Trainer(STORED)
+    board = Board(InterpretedLine(STORED, address_bits=ADDRESS_BITS), STORED)
+    wrong = [
+        ("the data are not as long", Request(command=Command.STORE, count=2, data=bytes(13))),
+        ("the data are not as long", Request(command=Command.REPLAY, count=2, data=bytes(5))),
+        ("another sample is next", Request(command=Command.REPLAY, word=4, count=1, data=bytes(3))),
+        ("there is no such slot", Request(command=Command.STORE, word=15, count=2, data=bytes(14))),
+        ("there is no such slot", Request(command=Command.REPLAY, count=2, data=b"\0\0\0\x10\0\0")),
+        ("there is no such slot", Request(command=Command.REPLAY, count=2, data=b"\0\0\1\0\0\0")),
+    ]
+    for reason, request in wrong:
+        with pytest.raises(BoardError, match=reason):
+            board.link.ask(request)
+        board.open()
+        assert board.samples_trained == 0
+    board.store(FEATURES, LABELS)
+    board.replay([2, 5])
+    model.train(FEATURES[[2, 5]], LABELS[[2, 5]])
+    np.testing.assert_array_equal(board.weights()[0], model.weights()[0])
+
+
+def test_a_board_without_memory_knows_no_such_commands():
+    board = Board(InterpretedLine(CONFIG), CONFIG)
+    assert board.capacity == 0
+    for command in (Command.STORE, Command.REPLAY):
+        with pytest.raises(BoardError, match="there is no such command"):
+            board.link.ask(Request(command=command))
+        board.open()
+
+
+# Class, method, the code as it is, the code as it is not.
+STORING_MUTATIONS = [
+    (storing.StoringExecutor, "_trains", "super()._trains(work) |", "super()._trains(work) &"),
+    (storing.StoringExecutor, "_queue", "feeder.drop.eq(1)", "feeder.drop.eq(0)"),
+    (storing.StoringExecutor, "_queue", "work.value[-8 * (SLOT_BYTES - 1) :]", "work.value[: 8 * (SLOT_BYTES - 1)]"),
+    (storing.StoringExecutor, "_queue", "(self.left == 0)", "(self.left == 2)"),
+    (storing.StoringExecutor, "_keep", "feeder.begin.eq(1)", "feeder.begin.eq(0)"),
+    (storing.StoringExecutor, "_keep", "feeder.first.eq(work.word)", "feeder.first.eq(0)"),
+    (storing.StoringExecutor, "_keep", "feeder.keep.eq(1)", "feeder.keep.eq(0)"),
+    (storing.StoringExecutor, "_samples", "work.command == Command.REPLAY", "0"),
+]
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "code", "other"), STORING_MUTATIONS, ids=[f"{other}" for _, _, _, other in STORING_MUTATIONS]
+)
+def test_one_wrong_line_of_storing_is_noticed(monkeypatch, owner, method, code, other):
+    mutate(monkeypatch, owner, method, code, other)
+    with pytest.raises((AssertionError, StochastorError)):
+        check_replay()
+
+
 # Class, method, the code as it is, the code as it is not.
 MUTATIONS = [
     (requests.RequestBuffer, "_accept", "expected.eq(expected + 1)", "expected.eq(expected)"),
@@ -81,7 +192,7 @@ MUTATIONS = [
     (executor.Executor, "_samples", "work.position + 1", "work.position + 2"),
     (executor.Executor, "_samples", "work.word[0].eq(1)", "work.word[0].eq(0)"),
     (executor.Executor, "_next_word", "row.eq(row + 1)", "row.eq(row)"),
-    (executor.Executor, "_ask", "work.value[: len(cell)], cell)", "cell, cell)"),
+    (executor.Executor, "_address_access", "work.value[: len(cell)], cell)", "cell, cell)"),
     (executor.Executor, "_tell_identity", "work.value, work.position", "work.position, work.value"),
     (samples.ResultBytes, "elaborate", "result.votes[output][0]", "~result.votes[output][0]"),
 ]
@@ -93,11 +204,6 @@ MUTATIONS = [
     ids=[f"{owner.__name__}: {other}" for owner, _, _, other in MUTATIONS],
 )
 def test_one_wrong_line_of_the_link_is_noticed(monkeypatch, owner, method, code, other):
-    original = getattr(owner, method)
-    source = textwrap.dedent(inspect.getsource(original))
-    assert source.count(code) == 1
-    namespace = {}
-    exec(source.replace(code, other), original.__globals__, namespace)
-    monkeypatch.setattr(owner, method, namespace[method])
+    mutate(monkeypatch, owner, method, code, other)
     with pytest.raises((AssertionError, StochastorError)):
         check_training_and_weights()

@@ -17,7 +17,7 @@ def content(**fields):
     return bytes([command]) + word.to_bytes(4, "little") + bytes([option, fields.get("count", 0)]) + fields["data"]
 
 
-def converse(frames, *, size=256, pauses=None, opens=True, takes=True):
+def converse(frames, *, size=256, pauses=None, opens=True, takes=True, opens_after=0):
     """Send frames; give the requests handed out, and the events: (name, number) in order."""
     buffer, taken, events = RequestBuffer(size), [], []
     random = Random(pauses)
@@ -30,13 +30,14 @@ def converse(frames, *, size=256, pauses=None, opens=True, takes=True):
                 ctx.set(buffer.broken, 0)
             else:
                 await put(ctx, buffer.frames, frame)
-        await ctx.tick().repeat(150 if takes else 20)
+        await ctx.tick().repeat(300 if takes else 20 + opens_after)
 
     async def take(ctx):
         while takes:
             await until(ctx, buffer.bytes.valid)
             packet = bytearray()
             while ctx.get(buffer.left):
+                await until(ctx, buffer.bytes.valid)
                 if pauses is not None and random.random() < 0.5:
                     await ctx.tick()
                     continue
@@ -54,6 +55,8 @@ def converse(frames, *, size=256, pauses=None, opens=True, takes=True):
     async def open_(ctx):
         while opens:
             await until(ctx, buffer.opening)
+            for _ in range(opens_after):
+                await ctx.tick()
             ctx.set(buffer.open, 1)
             await ctx.tick()
             ctx.set(buffer.open, 0)
@@ -166,6 +169,14 @@ def test_a_new_session_drops_what_was_accepted_and_counts_anew():
     taken, events = converse([OPEN, *frames, *other], takes=False)
     assert taken == []
     assert events == [("open", SESSION), ("open", 77)]
+
+
+def test_a_repeated_open_opens_once_whenever_it_ends():
+    again = 10 * len(OPEN)
+    for opens_after in range(again - 12, again + 12):
+        _, events = converse([OPEN, OPEN], takes=False, opens_after=opens_after)
+        assert events.count(("open", SESSION)) == 1
+        assert set(events) <= {("open", SESSION), ("again", 0)}
 
 
 def test_until_a_session_is_open_its_requests_are_dropped():

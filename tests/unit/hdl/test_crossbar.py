@@ -262,6 +262,24 @@ def test_any_sequence_of_operations_answers_as_the_model(shape, seed, stalls, op
     bench.run(testbench)
 
 
+@settings(fixed_seed, max_examples=30)
+@given(shape=shapes(), seed=st.integers(0, 2**32), stalls=st.sampled_from(STALLS))
+def test_pulses_of_a_row_see_what_pulses_shortly_before_have_left(shape, seed, stalls):
+    bench = Bench(shape, seed, stalls)
+    rows = bench.random.choices(range(min(shape.rows, 3)), k=12)
+
+    async def testbench(ctx):
+        signs = bench.random_signs()
+        ctx.set(bench.port.signs, bench.padded(signs))
+        await bench.operate(ctx, Operation.PULSE, [{"row": row} for row in rows])
+        await bench.settle(ctx)
+        for row in rows:
+            bench.model.pulse(ADDRESS, np.array([row]), np.array(signs, dtype=np.int8))
+        await bench.dump(ctx)
+
+    bench.run(testbench)
+
+
 @settings(fixed_seed, max_examples=10)
 @given(shape=shapes(), seed=st.integers(0, 2**32))
 def test_weights_at_power_up_are_those_given(shape, seed):
@@ -269,9 +287,9 @@ def test_weights_at_power_up_are_those_given(shape, seed):
     bench.run(bench.dump)
 
 
-@pytest.mark.parametrize("operation", [Operation.DRIVE, Operation.DUMP, Operation.LOAD])
-def test_an_operation_on_a_word_takes_a_cycle(operation):
-    assert cycles_of(operation, Shape(7, 6, 2, 2, 4), rows=6) == list(range(6))
+@pytest.mark.parametrize(("operation", "cycles"), [(Operation.DRIVE, 1), (Operation.LOAD, 4), (Operation.DUMP, 5)])
+def test_an_operation_on_a_word_takes_as_many_cycles_as_said(operation, cycles):
+    assert cycles_of(operation, Shape(7, 6, 2, 2, 4), rows=6) == [cycles * row for row in range(6)]
 
 
 @pytest.mark.parametrize("operation", [Operation.SENSE, Operation.PULSE])

@@ -17,8 +17,8 @@ def following(state, words):
     return state
 
 
-async def load(ctx, lfsr, state):
-    ctx.set(lfsr.port.load_state, state)
+async def load(ctx, lfsr, word):
+    ctx.set(lfsr.port.load_word, word)
     ctx.set(lfsr.port.load, 1)
     await ctx.tick()
     ctx.set(lfsr.port.load, 0)
@@ -29,10 +29,10 @@ def test_the_words_offered_are_32_shifts_apart(words):
     lfsr = Lfsr((SEED,), words)
 
     async def testbench(ctx):
-        for state in STATES:
-            await load(ctx, lfsr, state)
+        for word in STATES:
+            await load(ctx, lfsr, word)
             offered = [ctx.get(lfsr.words[index]) for index in range(words)]
-            assert offered == [following(state, index + 1) for index in range(words)]
+            assert offered == [following(word, index) for index in range(words)]
 
     run(lfsr, testbench)
 
@@ -47,7 +47,7 @@ def test_a_step_consumes_as_many_words_as_it_says(words):
             ctx.set(lfsr.step, step)
             await ctx.tick()
             state = following(state, step)
-            assert ctx.get(lfsr.port.state) == state
+            assert ctx.get(lfsr.port.word) == following(state, 1)
 
     run(lfsr, testbench)
 
@@ -59,39 +59,51 @@ def test_every_bank_starts_from_its_seed(seeds):
     async def testbench(ctx):
         for bank, seed in enumerate(seeds):
             ctx.set(lfsr.port.bank, bank)
-            assert ctx.get(lfsr.port.state) == seed
+            await ctx.tick()
+            assert ctx.get(lfsr.port.word) == following(seed, 1)
 
     run(lfsr, testbench)
 
 
 def test_an_unchosen_bank_keeps_its_state():
     lfsr = Lfsr((SEED, OTHER_SEED))
-    states = [SEED, OTHER_SEED]
+    firsts = [following(seed, 1) for seed in (SEED, OTHER_SEED)]
+    words = firsts.copy()
 
     async def testbench(ctx):
         random = Random(3)
         for _ in range(60):
             bank, change = random.randrange(2), random.choice(["step", "load", "reseed"])
             ctx.set(lfsr.port.bank, bank)
+            if change != "reseed":
+                await ctx.tick()
             ctx.set(lfsr.port.load, change == "load")
-            ctx.set(lfsr.port.load_state, 77)
+            ctx.set(lfsr.port.load_word, 77)
             ctx.set(lfsr.port.reseed, change == "reseed")
             ctx.set(lfsr.step, change == "step")
-            states[bank] = {"step": following(states[bank], 1), "load": 77, "reseed": (SEED, OTHER_SEED)[bank]}[change]
+            words[bank] = {"step": following(words[bank], 1), "load": 77, "reseed": firsts[bank]}[change]
             await ctx.tick()
+            for name in ("load", "reseed"):
+                ctx.set(getattr(lfsr.port, name), 0)
+            ctx.set(lfsr.step, 0)
+            assert ctx.get(lfsr.port.word) == words[bank]
             ctx.set(lfsr.port.bank, 1 - bank)
-            assert ctx.get(lfsr.port.state) == states[1 - bank]
+            await ctx.tick()
+            assert ctx.get(lfsr.port.word) == words[1 - bank]
 
     run(lfsr, testbench)
 
 
-def test_a_loaded_state_is_the_one_that_goes_on():
+def test_a_loaded_word_is_the_one_that_goes_on():
     lfsr = Lfsr((SEED,))
 
     async def testbench(ctx):
-        for state in STATES:
-            await load(ctx, lfsr, state)
-            assert ctx.get(lfsr.port.state) == state
+        for word in STATES:
+            await load(ctx, lfsr, word)
+            ctx.set(lfsr.step, 1)
+            await ctx.tick()
+            ctx.set(lfsr.step, 0)
+            assert ctx.get(lfsr.port.word) == following(word, 1)
 
     run(lfsr, testbench)
 
@@ -106,7 +118,7 @@ def test_a_reseed_returns_the_bank_to_its_seed(bank):
         await ctx.tick().repeat(3)
         ctx.set(lfsr.port.reseed, 1)
         await ctx.tick()
-        assert ctx.get(lfsr.port.state) == (SEED, OTHER_SEED)[bank]
+        assert ctx.get(lfsr.port.word) == following((SEED, OTHER_SEED)[bank], 1)
 
     run(lfsr, testbench)
 

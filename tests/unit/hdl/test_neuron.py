@@ -7,7 +7,7 @@ from stochastor.hdl.neuron import Fire, FixedCodes, Neurons, RandomCodes, Window
 from stochastor.model import samplers, tables
 from stochastor.model.config import Gate
 from stochastor.model.crossbar import Address
-from stochastor.model.lfsr import Lfsr
+from stochastor.model.lfsr import Lfsr, state_before
 
 from .bench import STALLS, flat, line_groups, packed, pauses, plain, receive, run, send, sink, source, transfers, watch
 
@@ -253,7 +253,7 @@ def decide(component, samples, tables, stalls, gated):
                 await start(ctx, component.gate)
                 gates += await receive(ctx, component.gates, lambda got: got[-1:] and got[-1]["last"], paused)
         ports = [getattr(component, name) for name in ("fire_port", "gate_port") if hasattr(component, name)]
-        return fired, gates, [ctx.get(port.state) for port in ports]
+        return fired, gates, [state_before(ctx.get(port.word)) for port in ports]
 
     return run(component, testbench, background=[comparator(component, held, tables, stalls)])[0]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from stochastor.hdl.samplers import Bernoulli, Draws, KeepRows
 from stochastor.model import samplers
-from stochastor.model.lfsr import Lfsr
+from stochastor.model.lfsr import Lfsr, state_before
 
 from .bench import STALLS, flat, line_groups, pauses, receive, run, send, sink, source, transfers
 
@@ -35,11 +35,13 @@ def draw(lines, per_beat, operations, stalls, bank=0):
     async def testbench(ctx):
         paused = pauses("draws", stalls)
         ctx.set(draws.port.bank, bank)
+        await ctx.tick()
         drawn = [await drawn_operation(ctx, draws, lines, per_beat, paused) for _ in range(operations)]
         states = []
         for which in (0, 1):
             ctx.set(draws.port.bank, which)
-            states.append(ctx.get(draws.port.state))
+            await ctx.tick()
+            states.append(state_before(ctx.get(draws.port.word)))
         return drawn, states
 
     (result,) = run(draws, testbench)
@@ -89,7 +91,7 @@ def test_input_bits_equal_the_model_under_stalls(inputs, per_beat, stalls):
         groups = await receive(
             ctx, component.groups, lambda received: len(received) == len(beats), pauses("sink", stalls)
         )
-        return groups, ctx.get(component.port.state)
+        return groups, state_before(ctx.get(component.port.word))
 
     _, (groups, state) = run(component, source(component.features, beats, stalls), collect)
     assert groups == [group for bits in expected for group in line_groups(bits, per_beat)]
@@ -137,7 +139,8 @@ def keep(rows, exponents, lists, stalls):
         for exponent, events in zip(exponents, lists, strict=True):
             ctx.set(component.exponent, exponent)
             await send(ctx, component.events, events, paused)
-        return ctx.get(component.port.state)
+        await ctx.tick()
+        return state_before(ctx.get(component.port.word))
 
     kept = sink(component.kept, sum(map(len, lists)), stalls)
     state, events = run(component, drive, kept, background=[transfers(component.kept, log)])
@@ -160,12 +163,12 @@ def test_kept_rows_equal_the_model_for_every_exponent(rows, stalls):
 
 @pytest.mark.parametrize("exponent", [1, 7])
 @pytest.mark.parametrize("rows", ROWS)
-def test_thinning_takes_a_cycle_for_each_further_word(rows, exponent):
+def test_thinning_takes_a_cycle_for_each_further_word_and_one_between_lists(rows, exponent):
     lists = event_lists(rows, 8, seed=rows)
     _, cycles, _ = keep(rows, [exponent] * len(lists), lists, stalls=None)
     ends = [sum(map(len, lists[: index + 1])) - 1 for index in range(len(lists))]
     taken = np.diff([-1, *(cycles[end] for end in ends)]).tolist()
-    assert taken == [len(events) + -(-rows // 4) - 1 for events in lists]
+    assert taken == [len(events) + -(-rows // 4) - 1 + bool(index) for index, events in enumerate(lists)]
 
 
 @pytest.mark.parametrize("rows", ROWS)

@@ -1,0 +1,121 @@
+"""Executes requests on a machine beside a memory: STORE and REPLAY besides all others."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Value
+from amaranth.lib.wiring import Out, connect, flipped
+
+from ..model.config import Config
+from .executor import Executor, Work
+from .identity import Identity
+from .protocol import LABEL_BYTES, SLOT_BYTES, Command, Status
+from .sample_store import SampleStore, Slots
+from .sdram import MemoryPort
+
+
+class StoringExecutor(Executor):
+    """Leads requests from their first byte to the end of their answer, those of stored samples too.
+
+    Parameters
+    ----------
+    config, identity, counters
+        As of `Executor`.
+    address_bits : int
+        Of a word of the memory.
+
+    Members
+    -------
+    memory : Out(MemoryPort)
+    ...
+        The others as of `Executor`.
+
+    Latency
+    -------
+    As of `Executor`. The slots of a REPLAY are read and checked before its answer begins, at a cycle a byte.
+    """
+
+    LAST_COMMAND = Command.REPLAY
+
+    def __init__(self, config: Config, identity: Identity, *, counters: bool = True, address_bits: int) -> None:
+        self._address_bits = address_bits
+        self._slots = Slots.of(config, address_bits)
+        super().__init__(config, identity, counters=counters)
+
+    def _members(self) -> dict[str, Any]:
+        return {**super()._members(), "memory": Out(MemoryPort(self._address_bits))}
+
+    def _make_feeder(self) -> Any:
+        return SampleStore(
+            inputs=self._config.sizes[0],
+            outputs=self._config.sizes[-1],
+            per_beat=self._config.pixels_per_beat,
+            slots=self._slots,
+            address_bits=self._address_bits,
+        )
+
+    def _trains(self, work: Work) -> Value:
+        return super()._trains(work) | (work.command == Command.REPLAY)
+
+    def _measure(self, m: Module, work: Work) -> None:
+        super()._measure(m, work)
+        with m.If(work.command == Command.STORE):
+            m.d.comb += work.item.eq(self._sizes.features + LABEL_BYTES)
+        with m.If(work.command == Command.REPLAY):
+            m.d.comb += work.item.eq(SLOT_BYTES)
+
+    def _check_slots(self, m: Module, work: Work) -> None:
+        with m.If((work.command == Command.STORE) & (work.word + work.count > self._slots.count)):
+            m.d.sync += work.status.eq(Status.SLOT)
+        with m.If(work.command == Command.REPLAY):
+            m.next = "DROP"
+
+    def _branch(self, m: Module, work: Work) -> None:
+        super()._branch(m, work)
+        with m.If(work.command == Command.STORE):
+            m.next = "KEEP"
+        with m.If(work.command == Command.REPLAY):
+            m.next = "SAMPLES"
+
+    def _samples(self, m: Module, work: Work, feeder: Any, results: Any) -> None:
+        super()._samples(m, work, feeder, results)
+        connect(m, feeder.memory, flipped(self.memory))
+        m.d.comb += feeder.replay.eq(work.command == Command.REPLAY)
+        self._queue(m, work, feeder)
+        self._keep(m, work, feeder)
+
+    def _queue(self, m: Module, work: Work, feeder: Any) -> None:
+        """Forget what a session before has left, then take the slots of a REPLAY."""
+        slot = Cat(work.value[-8 * (SLOT_BYTES - 1) :], self.bytes.p)
+        with m.State("DROP"):
+            m.d.comb += feeder.drop.eq(1)
+            with m.If(feeder.quiet):
+                m.next = "SLOTS"
+        with m.State("SLOTS"):
+            m.d.comb += [
+                feeder.slots.p.eq(slot),
+                feeder.slots.valid.eq(self.bytes.valid & (work.step == SLOT_BYTES - 1)),
+                self.bytes.ready.eq(1),
+            ]
+            with m.If(self.bytes.valid):
+                m.d.sync += [work.value.eq(Cat(work.value[8:], self.bytes.p)), work.step.eq(work.step + 1)]
+            with m.If(feeder.slots.valid):
+                m.d.sync += work.step.eq(0)
+                with m.If(slot >= self._slots.count):
+                    m.d.sync += work.status.eq(Status.SLOT)
+            with m.If(self.left == 0):
+                m.next = "WAIT"
+
+    def _keep(self, m: Module, work: Work, feeder: Any) -> None:
+        """Write samples into their slots."""
+        m.d.comb += feeder.first.eq(work.word)
+        with m.State("KEEP"):
+            m.d.comb += feeder.begin.eq(1)
+            m.next = "KEEP_BYTES"
+        with m.State("KEEP_BYTES"):
+            m.d.comb += [
+                feeder.keep.eq(1),
+                feeder.bytes.valid.eq(self.bytes.valid),
+                self.bytes.ready.eq(feeder.bytes.ready),
+            ]
+            with m.If((self.left == 0) & feeder.kept):
+                m.next = "END"

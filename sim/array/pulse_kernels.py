@@ -1,0 +1,293 @@
+"""Compiled loops of pulses (section 13), on the arrays of `machine`.
+
+Cells that are pulsed are listed in a block, `t.cells`, whatever row they are of, moved there, and put back. A block has
+a lane for each quantity. It is one array, and its lanes have fixed places, so that loops along them become vector
+instructions: of several arrays a compiler must assume that they overlap.
+"""
+
+import numpy as np
+
+from ...model.kernels import compiled, compiled_apart
+from .cells import CELLS, LANES, STRIDE, VECTOR
+from .history_kernels import note_pulse, note_selects, seen_difference, square, wear
+from .noise import Purpose
+from .noise_kernels import WORD, normals, purpose_word
+
+PULSE = np.int64(Purpose.PULSE)
+PLUS, MINUS = np.int64(0), np.int64(1)
+LOWEST = np.int64(0)
+ADDED, TAKEN = np.int64(1), np.int64(-1)
+CELL, COUNTER, SIGN, PLUS_G, MINUS_G, PLUS_X, MINUS_X = (STRIDE * lane for lane in range(7))
+PLUS_LOW, PLUS_HIGH, PLUS_INTERCEPT, PLUS_SLOPE = (STRIDE * lane for lane in range(7, 11))
+MINUS_LOW, MINUS_HIGH, MINUS_INTERCEPT, MINUS_SLOPE = (STRIDE * lane for lane in range(11, LANES))
+# Of so many columns one must be driven for it to be faster to go along them all.
+SPARSE = 8
+
+
+@compiled
+def list_driven(signs, columns, driven):  # type: ignore[no-untyped-def]
+    """List the columns whose sign is not zero; returns how many."""
+    count = 0
+    for column in range(columns):
+        driven[count] = column
+        count += signs[column] != 0
+    return count
+
+
+@compiled_apart
+def pulse(m, a, t, layer, rows, digit, signs, driven, sample, c2):  # type: ignore[no-untyped-def]
+    """Move the cells `digit` of rows a step along `signs`, those of the columns that are driven."""
+    c2 += ((c2 >> 16) * (a.pulses_per_step - 1)) << 16
+    if a.half_selects:
+        for row in rows:
+            for _ in range(a.pulses_per_step):
+                note_selects(a, layer, row, digit, signs, t.driven, driven)
+    if goes_along_rows(a, t) and driven * SPARSE > m.sizes[layer + 1]:
+        step_rows(m, a, layer, rows, digit, signs)
+        return
+    for first in range(0, driven, CELLS):
+        columns = t.driven[first : min(first + CELLS, driven)]
+        at_a_time = CELLS // len(columns)
+        for begin in range(0, len(rows), at_a_time):
+            count = list_cells(m, a, t, layer, rows[begin : begin + at_a_time], columns, digit, signs)
+            pulse_cells(m, a, t, layer, digit, count, sample, c2)
+
+
+@compiled
+def goes_along_rows(a, t):  # type: ignore[no-untyped-def]
+    """Whether pulses draw nothing, note nothing, and are the same for all devices."""
+    return a.alike and not (a.range_spread or a.step_spread or a.read_noise or a.changes or len(t.pulses))
+
+
+@compiled_apart
+def step_rows(m, a, layer, rows, digit, signs):  # type: ignore[no-untyped-def]
+    """`pulse` along all columns of rows, for devices that are alike and draw nothing."""
+    low, high = np.int64(a.bounds[0, 0, 0]), np.int64(a.bounds[0, 0, 1])
+    set_0, set_1, reset_0, reset_1 = a.steps[0, 0, 0, 0], a.steps[0, 0, 0, 1], a.steps[0, 0, 0, 2], a.steps[0, 0, 0, 3]
+    place = a.places[digit]
+    for row in rows:
+        start = m.starts[layer] + row * m.widths[layer + 1]
+        end = start + m.sizes[layer + 1]
+        plus, minus = a.conductances[PLUS, digit, start:end], a.conductances[MINUS, digit, start:end]
+        weights = m.weights[start:end]
+        for _ in range(a.pulses_per_step):
+            for column in range(len(weights)):
+                sign = signs[column]
+                up = sign > 0
+                g, h = np.int64(plus[column]), np.int64(minus[column])
+                x = (set_0 if up else reset_0) + ((set_1 if up else reset_1) * (g - low) >> 8)
+                y = (reset_0 if up else set_0) + ((reset_1 if up else set_1) * (h - low) >> 8)
+                x, y = (x + (1 << 15)) >> 16, (y + (1 << 15)) >> 16
+                p = min(max(g + sign * x, low), high)
+                n = min(max(h - sign * y, low), high)
+                plus[column], minus[column] = p, n
+                weights[column] += place * ((p - n) - (g - h))
+
+
+@compiled
+def list_cells(m, a, t, layer, rows, columns, digit, signs):  # type: ignore[no-untyped-def]
+    """List the cells where rows and columns meet, and what they are now; returns how many."""
+    count = len(columns)
+    for index in range(count):
+        t.along[index] = signs[columns[index]]
+    for number in range(len(rows)):
+        row, at = rows[number], number * count
+        start = m.starts[layer] + row * m.widths[layer + 1]
+        list_row(t.cells, at, columns, t.along, start, (row << 16) + digit, a.digits)
+    count *= len(rows)
+    read_cells(t.cells, count, a.conductances[PLUS, digit], a.conductances[MINUS, digit])
+    return count
+
+
+@compiled_apart
+def list_row(cells, at, columns, signs, start, counter, digits):  # type: ignore[no-untyped-def]
+    """List the cells of a row, from place `at` on: where they are, their counter words and signs."""
+    count = len(columns)
+    places, counters = cells[CELL + at : CELL + at + count], cells[COUNTER + at : COUNTER + at + count]
+    along = cells[SIGN + at : SIGN + at + count]
+    for index in range(count):
+        places[index] = start + columns[index]
+        counters[index] = counter + columns[index] * digits
+        along[index] = signs[index]
+
+
+@compiled_apart
+def read_cells(cells, count, plus, minus):  # type: ignore[no-untyped-def]
+    """Read the conductances of the cells listed."""
+    for index in range(count):
+        cell = np.uint64(cells[CELL + index])
+        cells[PLUS_G + index] = plus[cell]
+        cells[MINUS_G + index] = minus[cell]
+
+
+@compiled
+def pulse_cells(m, a, t, layer, digit, count, sample, c2):  # type: ignore[no-untyped-def]
+    """Give the cells that are listed their pulses, and put them back."""
+    cells, place = t.cells, a.places[digit]
+    noisy = a.range_spread != 0 or a.step_spread != 0
+    if not a.alike:
+        read_devices(cells, count, a.bounds[digit], a.steps[digit])
+    if a.changes:
+        add_seen(m, a, cells, digit, count, TAKEN)
+    for number in range(a.pulses_per_step):
+        if len(t.pulses):
+            count_pulses(cells, count, t.pulses, layer)
+        if noisy:
+            c3 = purpose_word(PULSE, layer)
+            draw_cells(a.key_low, a.key_high, cells, count, sample, c2 + (number << 16), c3)
+        if a.alike:
+            move_alike(cells, count, a.bounds, a.steps, a.range_spread, a.step_spread)
+        else:
+            move_own(cells, count, a.range_spread, a.step_spread)
+        if a.changes:
+            wear_cells(a, cells, digit, count)
+    if a.changes:
+        note_cells(a, cells, digit, count, sample)
+        add_seen(m, a, cells, digit, count, ADDED)
+        return
+    plus, minus = a.conductances[PLUS, digit], a.conductances[MINUS, digit]
+    if a.read_noise:
+        write_squares(cells, count, plus, minus, a.squares, place * place)
+    if a.digits == 1:
+        write_weights(cells, count, plus, minus, m.weights)
+    else:
+        write_cells(cells, count, plus, minus, m.weights, place)
+
+
+@compiled_apart
+def read_devices(cells, count, bounds, steps):  # type: ignore[no-untyped-def]
+    """Read the bounds of devices, and the steps that their signs ask for."""
+    for index in range(count):
+        cell, down = np.uint64(cells[CELL + index]), np.uint64(cells[SIGN + index] < 0)
+        cells[PLUS_LOW + index], cells[PLUS_HIGH + index] = bounds[cell, 0], bounds[cell, 1]
+        cells[MINUS_LOW + index], cells[MINUS_HIGH + index] = bounds[cell, 2], bounds[cell, 3]
+        cells[PLUS_INTERCEPT + index], cells[PLUS_SLOPE + index] = steps[cell, down, 0], steps[cell, down, 1]
+        cells[MINUS_INTERCEPT + index], cells[MINUS_SLOPE + index] = steps[cell, down, 2], steps[cell, down, 3]
+
+
+@compiled
+def whole_vectors(count):  # type: ignore[no-untyped-def]
+    """`count` and the rest of a vector: cells computed for nothing cost less than the last few one by one."""
+    return (count + VECTOR - 1) & -VECTOR
+
+
+@compiled_apart
+def draw_cells(key_low, key_high, cells, count, sample, c2, c3):  # type: ignore[no-untyped-def]
+    """Draw the normals of a pulse of each pair of devices."""
+    c1, c2, c3 = np.uint64(sample) & WORD, np.uint64(c2), np.uint64(c3)
+    for index in range(whole_vectors(count)):
+        counter = np.uint64(cells[COUNTER + index]) & WORD
+        cells[PLUS_X + index], cells[MINUS_X + index] = normals(key_low, key_high, counter, c1, c2, c3)
+
+
+@compiled
+def moved(g, up, low, high, intercept, slope, x, range_spread, step_spread):  # type: ignore[no-untyped-def]
+    """A conductance after a SET or RESET pulse; x is the pulse's normal."""
+    step = intercept + (slope * (g - low) >> 8)
+    spread = range_spread + (step_spread * abs(step) >> 16)
+    change = (step + (spread * x >> 16) + (1 << 15)) >> 16
+    return min(max(g + change if up else g - change, low), high)
+
+
+@compiled_apart
+def move_alike(cells, count, bounds, steps, range_spread, step_spread):  # type: ignore[no-untyped-def]
+    """Move devices that are alike."""
+    low, high = np.int64(bounds[0, 0, 0]), np.int64(bounds[0, 0, 1])
+    set_0, set_1, reset_0, reset_1 = steps[0, 0, 0, 0], steps[0, 0, 0, 1], steps[0, 0, 0, 2], steps[0, 0, 0, 3]
+    for index in range(whole_vectors(count)):
+        up = cells[SIGN + index] > 0
+        g, intercept, slope = cells[PLUS_G + index], set_0 if up else reset_0, set_1 if up else reset_1
+        x = cells[PLUS_X + index]
+        cells[PLUS_G + index] = moved(g, up, low, high, intercept, slope, x, range_spread, step_spread)
+        g, intercept, slope = cells[MINUS_G + index], reset_0 if up else set_0, reset_1 if up else set_1
+        x = cells[MINUS_X + index]
+        cells[MINUS_G + index] = moved(g, not up, low, high, intercept, slope, x, range_spread, step_spread)
+
+
+@compiled_apart
+def move_own(cells, count, range_spread, step_spread):  # type: ignore[no-untyped-def]
+    """Move devices that each have bounds and steps of their own."""
+    for index in range(whole_vectors(count)):
+        up = cells[SIGN + index] > 0
+        low, high = cells[PLUS_LOW + index], cells[PLUS_HIGH + index]
+        intercept, slope = cells[PLUS_INTERCEPT + index], cells[PLUS_SLOPE + index]
+        g, x = cells[PLUS_G + index], cells[PLUS_X + index]
+        cells[PLUS_G + index] = moved(g, up, low, high, intercept, slope, x, range_spread, step_spread)
+        low, high = cells[MINUS_LOW + index], cells[MINUS_HIGH + index]
+        intercept, slope = cells[MINUS_INTERCEPT + index], cells[MINUS_SLOPE + index]
+        g, x = cells[MINUS_G + index], cells[MINUS_X + index]
+        cells[MINUS_G + index] = moved(g, not up, low, high, intercept, slope, x, range_spread, step_spread)
+
+
+@compiled_apart
+def write_cells(cells, count, plus, minus, weights, place):  # type: ignore[no-untyped-def]
+    """Put back conductances, and what they change of weights; `place` is what the digit counts."""
+    for index in range(count):
+        cell = np.uint64(cells[CELL + index])
+        g, h = cells[PLUS_G + index], cells[MINUS_G + index]
+        weights[cell] += place * ((g - h) - (np.int64(plus[cell]) - minus[cell]))
+        plus[cell], minus[cell] = g, h
+
+
+@compiled_apart
+def write_weights(cells, count, plus, minus, weights):  # type: ignore[no-untyped-def]
+    """`write_cells` where weights are of one digit."""
+    for index in range(count):
+        cell = np.uint64(cells[CELL + index])
+        g, h = cells[PLUS_G + index], cells[MINUS_G + index]
+        plus[cell], minus[cell], weights[cell] = g, h, g - h
+
+
+@compiled_apart
+def write_squares(cells, count, plus, minus, squares, place):  # type: ignore[no-untyped-def]
+    """Put back what conductances change of the squares that read noise goes by, before they are put back."""
+    for index in range(count):
+        cell = np.uint64(cells[CELL + index])
+        g, h = cells[PLUS_G + index], cells[MINUS_G + index]
+        old_g, old_h = np.int64(plus[cell]), np.int64(minus[cell])
+        squares[cell] += place * ((g * g + h * h) - (old_g * old_g + old_h * old_h))
+
+
+@compiled_apart
+def count_pulses(cells, count, pulses, layer):  # type: ignore[no-untyped-def]
+    """Count the cells that are pulsed, and add up the conductances that the pulses meet."""
+    met_by_set, met_by_reset = np.int64(0), np.int64(0)
+    for index in range(count):
+        up = cells[SIGN + index] > 0
+        g, h = cells[PLUS_G + index], cells[MINUS_G + index]
+        met_by_set += g if up else h
+        met_by_reset += h if up else g
+    pulses[layer, 0] += count
+    pulses[layer, 1] += met_by_set
+    pulses[layer, 2] += met_by_reset
+
+
+@compiled_apart
+def add_seen(m, a, cells, digit, count, sign):  # type: ignore[no-untyped-def]
+    """Add what reads see of cells to weights and squares, or take it from them."""
+    place = a.places[digit]
+    for index in range(count):
+        cell = cells[CELL + index]
+        m.weights[cell] += sign * place * seen_difference(a, digit, cell)
+        if a.read_noise:
+            a.squares[cell] += sign * place * place * square(a, digit, cell)
+
+
+@compiled_apart
+def wear_cells(a, cells, digit, count):  # type: ignore[no-untyped-def]
+    """Put back the conductances of devices that still switch; the others stay where they are."""
+    for index in range(count):
+        cell = cells[CELL + index]
+        for polarity, lane in ((PLUS, PLUS_G), (MINUS, MINUS_G)):
+            if wear(a, polarity, digit, cell):
+                a.conductances[polarity, digit, cell] = cells[lane + index]
+            else:
+                cells[lane + index] = a.conductances[polarity, digit, cell]
+
+
+@compiled_apart
+def note_cells(a, cells, digit, count, sample):  # type: ignore[no-untyped-def]
+    """Note that the devices of cells were pulsed."""
+    for index in range(count):
+        for polarity in range(2):
+            note_pulse(a, polarity, digit, cells[CELL + index], sample)
