@@ -57,7 +57,7 @@ class Executor(wiring.Component):
 
     Latency
     -------
-    A byte of a request or an answer takes a cycle or two, a check of lengths a cycle for each item; the machine's
+    A byte of a request or an answer takes up to three cycles, a check of lengths a cycle for each item; the machine's
     cycles come on top.
     """
 
@@ -341,13 +341,17 @@ class Executor(wiring.Component):
         )
         read_port = identity.read_port()
         words = Cat(work.value, work.position)
+        byte = Signal(8)
         m.d.comb += read_port.addr.eq(work.step)
         with m.State("IDENTITY"):
+            m.next = "IDENTITY_READ"
+        with m.State("IDENTITY_READ"):
+            m.d.sync += byte.eq(read_port.data)
+            with m.If(work.step >= len(fixed)):
+                m.d.sync += byte.eq(words.word_select((work.step - len(fixed))[:3], 8))
             m.next = "IDENTITY_BYTE"
         with m.State("IDENTITY_BYTE"):
-            m.d.comb += [self.answer.valid.eq(1), self.answer.p.byte.eq(read_port.data)]
-            with m.If(work.step >= len(fixed)):
-                m.d.comb += self.answer.p.byte.eq(words.word_select((work.step - len(fixed))[:3], 8))
+            m.d.comb += [self.answer.valid.eq(1), self.answer.p.byte.eq(byte)]
             with m.If(self.answer.ready):
                 m.d.sync += work.step.eq(work.step + 1)
                 m.next = "IDENTITY"

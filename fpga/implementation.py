@@ -25,6 +25,8 @@ NAME = "stochastor"
 BITSTREAM = {Family.ICE40: f"{NAME}.bin", Family.ECP5: f"{NAME}.bit"}
 # Where a path has time, ABC is to save area; nextpnr's routes take about the other half of a period.
 LOGIC_SHARE = 0.5
+# Wires are short enough by nature; nextpnr's own weight of 10 leaves long ones where a path has no time for them.
+PLACEMENT = "--placer-heap-timingweight 80"
 # nextpnr says what it is at; the words on the left begin such lines.
 STAGES = {
     "Info: Packing": "packing",
@@ -141,7 +143,7 @@ def elaborate(target: Target, frequency_MHz: float) -> Sources:
             "synth_opts": f"-device {board.device}" if board.device else "",
             "script_after_read": _logic_script(board, clocking),
             "script_after_synth": AFTER_SYNTHESIS,
-            "nextpnr_opts": f"--report {REPORT} --timing-allow-fail",
+            "nextpnr_opts": f"--report {REPORT} --timing-allow-fail {PLACEMENT}",
         }
     table = PinTable.of(board, target.config) if target.config.array_side is ArraySide.PINS else None
     plan = platform.prepare(BoardPins(board, top, clocking.setting, table), NAME, emit_src=False, **options)

@@ -176,7 +176,7 @@ class Presenter(wiring.Component):
         read_port = sample.read_port()
         beat = Signal(range(max(beats, 2)))
         next_beat = Signal.like(beat)
-        waits = Signal()
+        waits, redrawn = Signal(), Signal()
         passes_left = Signal(8)
         transfer = Signal()
         last_bank, settled = Signal(), Signal()
@@ -191,7 +191,7 @@ class Presenter(wiring.Component):
         with m.If(transfer):
             m.d.sync += beat.eq(next_beat)
 
-        kept = self._read_ahead(m, read_port, Mux(next_beat == beats - 1, 0, next_beat + 1), next_beat, transfer, waits)
+        kept = self._read_ahead(m, read_port, Mux(next_beat == beats - 1, 0, next_beat + 1), next_beat, redrawn, waits)
         sideband = self.samples.p.sideband
         more_passes = Signal(8)
         several = self._patterns > 1
@@ -237,6 +237,7 @@ class Presenter(wiring.Component):
                     bernoulli.features.valid.eq(1),
                     bernoulli.features.p.eq(kept),
                     bernoulli.port.bank.eq(bank),
+                    redrawn.eq(bernoulli.features.ready),
                 ]
                 with m.If(transfer & (next_beat == 0)):
                     m.next = "RECEIVE"
@@ -244,7 +245,7 @@ class Presenter(wiring.Component):
                         m.next = "AGAIN"
 
     def _read_ahead(
-        self, m: Module, read_port: memory.ReadPort, beyond: Value, following: Signal, transfer: Signal, waits: Signal
+        self, m: Module, read_port: memory.ReadPort, beyond: Value, following: Signal, redrawn: Signal, waits: Signal
     ) -> Signal:
         """Return the beat that is drawn again: a register, behind which the next one is read.
 
@@ -253,7 +254,7 @@ class Presenter(wiring.Component):
         kept = Signal(read_port.data.shape())
         waited = Signal(2)
         m.d.sync += waited.eq(Mux(waits, Cat(1, waited[0]), 0))
-        m.d.comb += read_port.addr.eq(Mux(transfer, beyond, Mux(waits & ~waited[0], 0, following)))
-        with m.If(transfer | (waited == 1)):
+        m.d.comb += read_port.addr.eq(Mux(redrawn, beyond, Mux(waits & ~waited[0], 0, following)))
+        with m.If(redrawn | (waited == 1)):
             m.d.sync += kept.eq(read_port.data)
         return kept

@@ -3,8 +3,9 @@
     python tests/benchmarks/link_soak.py --packets 100000
 
 Frames get lost, damaged, cut, repeated at once and later, in both directions, and the board is reset now and then; the
-host then brings it back to the state that it saved last. Every fired output, and all cells and generators after every
-part, are compared with the golden model's. Exits with code 1 at the first difference.
+host then brings it back to the state that it saved last. Of every two parts one comes over the line, and the other out
+of the board's memory, where it is stored before, in an order drawn by chance. Every fired output, and all cells and
+generators after every part, are compared with the golden model's. Exits with code 1 at the first difference.
 """
 
 import argparse
@@ -56,17 +57,23 @@ def main() -> int:
     saved, model = Trainer(CONFIG), Trainer(CONFIG)
     differences = 0
     begun = perf_counter()
-    with SimulatedBoard(CONFIG) as simulation:
+    with SimulatedBoard(CONFIG, memory=True) as simulation:
         line = Counted(simulation, options.faults, options.resets, options.seed)
         board = Board(line, CONFIG)
         while line.packets < options.packets and not differences:
             features = rng.integers(0, 256, (PART, CONFIG.sizes[0]), dtype=np.uint8)
             labels = rng.integers(0, CONFIG.sizes[-1], PART)
-            expected = [trace.outputs for trace in model.train(features, labels)]
+            order = rng.permutation(PART)
+            replayed = bool(model.samples_trained // PART % 2)
+            expected = [trace.outputs for trace in model.train(features[order], labels[order])]
             fired = None
             while fired is None:
                 try:
-                    fired = board.train(features, labels)
+                    if replayed:
+                        board.store(features, labels)
+                        fired = board.replay(order)
+                    else:
+                        fired = board.train(features[order], labels[order])
                     cells, states = board.weights(), board.generator_states()
                 except BoardResetError:
                     fired = None
