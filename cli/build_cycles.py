@@ -45,8 +45,8 @@ def _count(config: Config, features: NDArray[np.uint8], labels: NDArray[np.int64
     if config.array_side is ArraySide.MEMORY:
         try:
             return _simulated(config, features, labels), "in compiled simulation"
-        except ToolError:
-            pass
+        except ToolError as error:
+            notices.print(f"cycles are counted by formula: {error}")
     return _by_formula(config, features, labels), "by formula"
 
 

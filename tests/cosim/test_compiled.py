@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from stochastor.cli.build_cycles import measure_cycles
 from stochastor.hdl.cycles import sample_cycles
 from stochastor.model.config import Config, preset
 from stochastor.model.data import load_dataset
@@ -154,3 +155,12 @@ def test_what_does_not_fit_is_refused_as_by_the_model(hardware: CompiledTrainer)
         hardware.load([matrix * 100 for matrix in hardware.weights()])
     with pytest.raises(RunError, match="generator states"):
         hardware.restore(hardware.weights(), [1], 0)
+
+
+def test_a_build_counts_the_cycles_of_the_first_samples_in_their_order(hardware: CompiledTrainer) -> None:
+    data = load_dataset("digits")
+    measured = measure_cycles(TINY, data, 20)
+    order = sample_order(TINY.seed, 0, len(data.train_labels))[:20]
+    hardware.train(data.train_features[order], data.train_labels[order])
+    assert measured.per_sample == hardware.cycles / 20
+    assert measured.how == "in compiled simulation, over the first 20 samples of digits"

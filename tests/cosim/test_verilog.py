@@ -5,14 +5,20 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from stochastor.fpga.boards import BOARDS
+from stochastor.fpga.implementation import NAME, check_verilog, elaborate
+from stochastor.fpga.target import Target
+from stochastor.fpga.toolchain import Toolchain
 from stochastor.hdl.verilog import LINT_WAIVERS, TOP, Design, generate
 from stochastor.model.config import Config, preset
+from stochastor.model.errors import ToolError
 from stochastor.sim.tools import verilator, verilator_root
 
 MACHINES = {
@@ -129,6 +135,20 @@ def test_yosys_synthesizes_without_a_warning_but_of_memories_of_one_word(tmp_pat
         assert replaced is not None, warning
         before = "\n".join(lines[: int(replaced[2])])
         assert re.findall(rf"^  reg .*\b{replaced[1]} \[(\d+):0\];", before, re.MULTILINE)[-1] == "0"
+
+
+def test_yosys_checks_the_verilog_for_vivado_with_the_cells_of_the_vendor(tmp_path: Path) -> None:
+    target = Target(board=BOARDS["arty_a7_35"], config=preset("tiny"), frequency_MHz=50.0, baud=1_000_000)
+    sources, tools = elaborate(target, target.wanted_MHz), Toolchain.find(target.board.family)
+    check_verilog(sources, tools, tmp_path)
+    head, tail = sources.verilog().rsplit("endmodule", 1)
+    for mistake, said in (
+        ("wire undriven; (* keep *) wire used = ~undriven;", "check"),
+        ("NO_CELL_OF_XILINX wrong();", "NO_CELL_OF_XILINX"),
+    ):
+        files = sources.files | {f"{NAME}.v": f"{head}{mistake}\nendmodule{tail}"}
+        with pytest.raises(ToolError, match=said):
+            check_verilog(replace(sources, files=files), tools, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["xor", "folds"])

@@ -147,7 +147,9 @@ def test_verilog_for_vivado_comes_with_its_table(tmp_path, monkeypatch):
     with pytest.raises(SystemExit) as leaving:
         run(["build", *map(str, options), "--out", str(tmp_path / "out")])
     assert not leaving.value.code
-    assert {"pins.csv", "pins.md", "stochastor.xdc"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"pins.csv", "pins.md", "stochastor.v", "stochastor.xdc", "stochastor.tcl"} <= {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
     assert Config.from_toml(tmp_path / "out" / "stochastor.toml") == CONFIG
 
 

@@ -90,7 +90,10 @@ def test_the_figures_are_what_the_tools_reported(tools, machine, tmp_path, capsy
     most = (1024 // 4 - 16) // 6
     assert figures["link_samples_per_second"] == pytest.approx(most * 100_000 / (16 + 6 * most + 3), abs=0.1)
     assert figures["tools"]["yosys"] == "Yosys 9.99"
-    assert "training samples per second, core" in capsys.readouterr().out
+    assert figures["cycles_counted"] == "by formula, over the first 5 samples of random"
+    said = capsys.readouterr()
+    assert "training samples per second, core" in said.out
+    assert "cycles are counted by formula: no compiler here" in said.err
 
 
 def test_the_seed_with_the_fastest_clock_is_taken(tools, machine, tmp_path):
