@@ -14,7 +14,7 @@ from stochastor.fpga.host.board import Board
 from stochastor.fpga.host.packets import Request
 from stochastor.fpga.netlist import free_collisions
 from stochastor.fpga.protocol import Command
-from stochastor.fpga.simulated.board import SimulatedBoard
+from stochastor.fpga.simulated.board import CLOCK_HZ, SimulatedBoard
 from stochastor.fpga.simulated.faults import FaultyLine
 from stochastor.fpga.simulated.port import SimulatedPort
 from stochastor.hdl.verilog import to_verilog
@@ -26,6 +26,8 @@ from stochastor.model.trainer import Trainer, power_up_weights
 CONFIG = Config(
     sizes=(9, 5, 10), scale=4, weight_bits=4, carry_digits=2, carry_base=4, carry_period=3, lanes=3, epochs=2
 )
+SMALLEST = Config(sizes=(1, 2), scale=1, weight_bits=3)
+BLINK_CYCLES = 1 << 25
 HEARTBEAT, ERROR, TRAINING, CLASSIFYING, SESSION, RECEIVING, SENDING, AGAIN = (1 << led for led in range(8))
 
 
@@ -187,6 +189,18 @@ def test_leds_show_what_the_board_does(simulation: SimulatedBoard) -> None:
     assert simulation.leds & AGAIN
     simulation.reset()
     assert simulation.leds == 0
+
+
+def test_the_first_led_blinks_once_in_2_to_the_25_clocks() -> None:
+    with SimulatedBoard(SMALLEST) as simulation:
+        for cycle, lit in (
+            (BLINK_CYCLES // 2 - 1, 0),
+            (BLINK_CYCLES // 2, HEARTBEAT),
+            (BLINK_CYCLES - 1, HEARTBEAT),
+            (BLINK_CYCLES, 0),
+        ):
+            assert simulation.read((cycle - simulation.cycles) / CLOCK_HZ) == b""
+            assert (simulation.cycles, simulation.leds) == (cycle, lit)
 
 
 def test_a_whole_training_ends_in_the_weights_of_the_model(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
