@@ -19,7 +19,19 @@ Affine = tuple[Decimal, Decimal]
 
 
 class Response(StrEnum):
-    """How the steps of a device depend on its conductance."""
+    """How the steps of a device depend on its position x in the range, 0 <= x <= 1, over P pulses from end to end.
+
+    Attributes
+    ----------
+    LINEAR
+        Steps of 1 / P.
+    EXPONENTIAL
+        x = B (1 - exp(-p / A)) after p pulses (Chen, Peng, Yu, "NeuroSim+", IEDM 2017): SET steps are
+        (1 - exp(-1 / A)) (B - x), RESET steps (exp(1 / A') - 1) (B' - x), with B = 1 / (1 - exp(-P / A)).
+    SOFT_BOUNDS
+        SET adds 2 (1 - x) / P and RESET takes 2 x / P (Fusi, Abbott, "Limits on the memory storage capacity of bounded
+        synapses", Nature Neuroscience 10, 2007).
+    """
 
     LINEAR = "linear"
     EXPONENTIAL = "exponential"
@@ -231,7 +243,7 @@ def fixed_point(value: float, bits: int = 16) -> int:
 
 @cache
 def curvature(label: Decimal) -> Decimal:
-    """P/A of a nonlinearity label: the curve's largest distance from the straight line is label / 10.1015.
+    """P/A of a label of NeuroSim's tables: the curve's largest distance from the straight line is label / 10.1015.
 
     The curve is y(x) = B (1 - exp(-a x)), B = 1 / (1 - exp(-a)), a = P/A; it is B - 1/a - ln(a B)/a above the line.
     """

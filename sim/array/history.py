@@ -1,4 +1,8 @@
-"""What has happened to a layer's devices, and what reads see of them for it (section 13)."""
+"""What has happened to a layer's devices, and what reads see of them for it (section 13).
+
+Half-selects are those of the V/2 scheme (Yu, "Neuro-inspired computing with emerging nonvolatile memories", Proc. IEEE
+106, 2018).
+"""
 
 from collections.abc import Sequence
 from typing import Any
