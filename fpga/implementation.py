@@ -25,7 +25,7 @@ NAME = "stochastor"
 BITSTREAM = {Family.ICE40: f"{NAME}.bin", Family.ECP5: f"{NAME}.bit"}
 # Where a path has time, ABC is to save area; nextpnr's routes take about the other half of a period.
 LOGIC_SHARE = 0.5
-# Wires are short enough by nature; nextpnr's own weight of 10 leaves long ones where a path has no time for them.
+# What timing counts beside the length of wires; nextpnr's own 10 leaves long wires where a path has no time for them.
 PLACEMENT = "--placer-heap-timingweight 80"
 # nextpnr says what it is at; the words on the left begin such lines.
 STAGES = {
