@@ -110,7 +110,7 @@ def fit_device(curves: Sequence[PulseCurve], *, quantum_S: float = 1e-8, source:
     Raises
     ------
     DataError
-        If the curves do not rise under SET and fall under RESET.
+        If the curves do not rise under SET and fall under RESET, or a quantum is more than a step.
     """
     lows, highs = _ends(curves)
     low, high, bound_spread = _range(lows, highs)
@@ -139,6 +139,7 @@ def fit_device(curves: Sequence[PulseCurve], *, quantum_S: float = 1e-8, source:
         quantum_S=quantum_S,
         source=source,
     )
+    _check_quantum(device)
     return Fit(
         device=device,
         set_residual_S=float(rising.residuals.std() * span),
@@ -147,6 +148,16 @@ def fit_device(curves: Sequence[PulseCurve], *, quantum_S: float = 1e-8, source:
         reset_pulses=falling.pulses,
         steps=len(rising.residuals) + len(falling.residuals),
     )
+
+
+def _check_quantum(device: Device) -> None:
+    steps, quanta = device.states - 1, device.quanta(device.g_max_S) - device.quanta(device.g_min_S)
+    if quanta < steps:
+        finest = (device.g_max_S - device.g_min_S) / steps
+        raise DataError(
+            f"quantum_S = {device.quantum_S!r} is too coarse for {steps} steps from {device.g_min_S:.3g} to "
+            f"{device.g_max_S:.3g} S: at most {finest:.2g}, or the conductances are in another unit than siemens"
+        )
 
 
 def _ends(curves: Sequence[PulseCurve]) -> tuple[dict[str, float], dict[str, float]]:

@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -16,7 +16,9 @@ COLUMNS = ("direction", "pulse", "conductance_S")
 DEVICE = "device"
 DIRECTIONS = ("set", "reset")
 SHORTEST = 3
-LARGEST_S = 1.0
+# From 100 gigaohm, about where insulators begin, to 100 ohm: some 130 atoms of a filament side by side, each of which
+# conducts 2 e^2 / h = 77.5 uS.
+SMALLEST_S, LARGEST_S = 1e-11, 1e-2
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ def read_pulse_curves(path: str | os.PathLike[str]) -> list[PulseCurve]:
     Raises
     ------
     DataError
-        Naming file and line, if the file cannot be read, or a value is missing, impossible or out of order.
+        Naming file and line, if the file cannot be read, or a value is missing, impossible or out of order; or if
+        conductances are no memristor's in siemens, with the unit that they may be in.
     """
     try:
         with Path(path).open(newline="", encoding="utf-8") as file:
@@ -67,6 +70,7 @@ def read_pulse_curves(path: str | os.PathLike[str]) -> list[PulseCurve]:
     for direction in DIRECTIONS:
         if not any(curve.direction == direction for curve in curves):
             raise DataError(f"{path}: there is no {direction} curve: the direction column must have both")
+    _check_unit(path, curves)
     return curves
 
 
@@ -119,6 +123,29 @@ def _siemens(where: str, row: dict[str, str]) -> float:
         raise DataError(f"{where}: conductance_S must be a number, not {row['conductance_S']!r}") from None
     if not isfinite(siemens) or siemens <= 0:
         raise DataError(f"{where}: conductance_S must be more than 0, not {siemens!r}")
-    if siemens >= LARGEST_S:
-        raise DataError(f"{where}: conductance_S = {siemens!r} is no memristor's in siemens: is it in microsiemens?")
     return siemens
+
+
+def _check_unit(path: str | os.PathLike[str], curves: Sequence[PulseCurve]) -> None:
+    largest = max(float(curve.conductances_S.max()) for curve in curves)
+    if SMALLEST_S <= largest <= LARGEST_S:
+        return
+    if largest < SMALLEST_S:
+        guess = "have they been divided by 1e6 or 1e9 twice?"
+    elif _rises(curves) < 0:
+        guess = "they fall under set, as resistances do; if they are ohms, give 1 / ohm"
+    elif largest <= LARGEST_S * 1e6:
+        guess = "if they are microsiemens, multiply by 1e-6"
+    else:
+        guess = "if they are nanosiemens, multiply by 1e-9"
+    raise DataError(
+        f"{path}: conductance_S up to {largest:g} is no memristor's in siemens, which is {SMALLEST_S:g} to "
+        f"{LARGEST_S:g}: {guess}"
+    )
+
+
+def _rises(curves: Sequence[PulseCurve]) -> float:
+    """What SET curves rise by, in all."""
+    return sum(
+        float(curve.conductances_S[-1] - curve.conductances_S[0]) for curve in curves if curve.direction == "set"
+    )

@@ -141,6 +141,7 @@ def test_the_command_writes_an_array_a_picture_and_figures(tmp_path, capsys):
 GOOD = "0,set,0,1e-6\n0,set,1,2e-6\n0,set,2,3e-6\n"
 LONG = "".join(f"0,set,{pulse},{pulse + 1}e-6\n" for pulse in range(9))
 BACK = "0,reset,0,3e-6\n0,reset,1,2e-6\n0,reset,2,1e-6\n"
+SWAPPED = GOOD.replace("set", "reset") + BACK.replace("reset", "set")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,12 @@ BACK = "0,reset,0,3e-6\n0,reset,1,2e-6\n0,reset,2,1e-6\n"
         (HEADER + GOOD + BACK.replace("2e-6", ""), "line 6: conductance_S must be a number, not ''"),
         (HEADER + GOOD + BACK.replace("2e-6", "nan"), "line 6: conductance_S must be more than 0, not nan"),
         (HEADER + GOOD + BACK.replace("2e-6", "-2e-6"), "line 6: conductance_S must be more than 0, not -2e-06"),
-        (HEADER + GOOD.replace("1e-6", "1.5"), "is no memristor's in siemens: is it in microsiemens"),
+        (HEADER + GOOD + BACK.replace("e-6", ""), "up to 3 is no memristor's in siemens, .* microsiemens, multiply by"),
+        (HEADER + (GOOD + BACK).replace("e-6", "e-2"), "up to 0.03 is no memristor's in siemens"),
+        (HEADER + (GOOD + BACK).replace("e-6", "e4"), "up to 30000 .* if they are nanosiemens, multiply by 1e-9"),
+        (HEADER + (GOOD + BACK).replace("e-6", "e-12"), "up to 3e-12 .* divided by 1e6 or 1e9 twice"),
+        (HEADER + SWAPPED.replace("e-6", "e5"), "up to 300000 .* they fall under set, as resistances do; .* 1 / ohm"),
+        (HEADER + SWAPPED, "do not rise under set pulses|conductances rise under set pulses cannot be seen"),
         (HEADER + GOOD.replace("set,1", "up,1"), "line 3: direction must be set or reset, not 'up'"),
         (HEADER + GOOD.replace("set,1", "set,one"), "line 3: pulse must be a whole number, not 'one'"),
         (HEADER + GOOD[:26] + BACK, "at least 3 say something of its shape"),
@@ -168,6 +174,12 @@ def test_a_file_that_cannot_be_fitted_is_named_with_its_line(tmp_path, text, mes
     path.write_text(text)
     with pytest.raises(DataError, match=message):
         fit_device(read_pulse_curves(path))
+
+
+def test_quanta_coarser_than_steps_are_refused_with_what_would_do():
+    curves = measured(known(), pulses=127)
+    with pytest.raises(DataError, match=r"quantum_S = 1e-06 is too coarse for 127 steps .*: at most 7.1e-08"):
+        fit_device(curves, quantum_S=1e-6)
 
 
 def test_a_file_that_is_not_there_is_one_line(tmp_path, capsys):
