@@ -235,6 +235,12 @@ ARRAYS = {
             source=f"EpiRAM (Ag:SiGe): {_SOURCE}",
         )
     ),
+    # aihwkit's weights are from -1 to 1, and steps dw_min = 0.4622 where they are 0: 0.23 of the range in the middle,
+    # 0.46 at the far end, which is 2 / P of soft bounds. So P = 4.33 pulses, to the nearest 4, and 5 states: steps of
+    # 0.25 in the middle and 0.5 at the end. Spreads of its bounds, 0.43 and 0.60 of half a range, are one number here,
+    # for the upper one; its imbalance (up_down_dtod = 0.01, twice that as a mismatch) is halved, little beside 0.71 of
+    # steps. Noise of a pulse goes with the step here, and is the same anywhere there. Bad cells, a tenth, are half
+    # stuck on and half stuck off, not near 0; noise of what was written (write_noise_std) is left out.
     "hfox_array": ArrayConfig(
         device=Device(
             g_min_S=50e-6,

@@ -1,4 +1,20 @@
-"""The devices of an array, each with its own range and steps: what does not change after the array is made."""
+"""The devices of an array, each with its own range and steps: what does not change after the array is made.
+
+With X, Y, Z normal and fixed for a device, and its position x in its own range from lo to hi, a pulse is
+
+    SET    F (1 + m / 2) (c_0 + c_1 x),        m  = mismatch + mismatch_spread X
+    RESET  F (1 - m / 2) (c'_0 + c'_1 x),      lo = G_min + bound_spread (G_max - G_min) Y
+    F      lognormal, mean 1,                  hi = G_max + bound_spread (G_max - G_min) Z
+           relative deviation step_spread
+
+Spreads of steps, of their imbalance and of bounds, each relative to its mean, are how resistive processing units have
+been described since Gokmen and Vlasov, "Acceleration of deep neural network training with resistive cross-point
+devices", Frontiers in Neuroscience 10, 2016, with 30 % for steps and for bounds and 2 % for the imbalance of up and
+down, all normal. aihwkit (Rasch et al., AICAS 2021) calls them dw_min_dtod, w_max_dtod and w_min_dtod, up_down_dtod:
+its SET takes 1 + beta where this one takes 1 + m / 2, and its bounds spread relative to w_max and w_min, half a range
+each. Steps are lognormal here, as aihwkit's with dw_min_dtod_log_normal are, for a step is never less than 0 and
+measured ones spread by factors (Gong, Rasch et al., IEDM 2022).
+"""
 
 from decimal import Decimal, localcontext
 from functools import cache
@@ -40,7 +56,7 @@ class Population(NamedTuple):
 
 
 def make_population(config: Config, layer: int, array: ArrayConfig) -> Population:
-    """The devices of `layer` (1 to L)."""
+    """The devices of `layer` (1 to L); equations and sources at the head of this file."""
     device, steps = array.device, whole_steps(array.device, config.digit_max, config.pulses_per_step)
     draws = Draws(array.seed, layer, config.rows(layer), config.columns(layer), config.carry_digits)
     low, high = _bounds(device, steps, draws)
@@ -83,6 +99,12 @@ class Draws:
 
 
 def _bounds(device: Device, steps: Steps, draws: Draws) -> tuple[Whole, Whole]:
+    """Ranges (lo, hi) in quanta: spread, lo up to the middle of the range and hi from there to 2 G_max; or stuck.
+
+    A stuck device has lo = hi: G_max with probability `stuck_on`, G_min with `stuck_off`. In a 4-Mb array of HfO2
+    9.04 % of the cells were stuck at 1 and 1.75 % at 0 (Chen et al., "RRAM defect modeling and failure analysis based
+    on march test and a novel squeeze-search scheme", IEEE Trans. Computers 64, 2015, as later work quotes it).
+    """
     shape = (1, 1, 1, 1)
     low, high = np.full(shape, steps.low), np.full(shape, steps.high)
     middle = (steps.low + steps.high) // 2
@@ -100,7 +122,7 @@ def _bounds(device: Device, steps: Steps, draws: Draws) -> tuple[Whole, Whole]:
 
 
 def _factors(device: Device, draws: Draws) -> tuple[Whole, Whole]:
-    """What multiplies SET steps and RESET steps, in 2^-16."""
+    """What multiplies SET steps and RESET steps, F (1 + m / 2) and F (1 - m / 2), in 2^-16; |m| is at most 2."""
     factor = np.full((1, 1, 1, 1), ONE)
     mismatch = np.full((1, 1, 1, 1), fixed_point(device.mismatch))
     if device.step_spread:
@@ -113,7 +135,11 @@ def _factors(device: Device, draws: Draws) -> tuple[Whole, Whole]:
 
 @cache
 def lognormal_table(spread: float) -> Whole:
-    """Lognormal factors of mean 1 and relative standard deviation `spread`, in 2^-16, by the sum of bytes plus 1020."""
+    """Lognormal factors of mean 1 and relative standard deviation s = `spread`, in 2^-16, by sum of bytes plus 1020.
+
+    F = exp(sigma X - sigma^2 / 2) with sigma^2 = ln(1 + s^2): the moments of the lognormal distribution (Johnson, Kotz,
+    Balakrishnan, "Continuous univariate distributions" 1, 1994, chapter 14) solved for mean 1.
+    """
     with localcontext(prec=PRECISION):
         variance = (1 + Decimal(repr(spread)) ** 2).ln()
         deviation = variance.sqrt() * GAIN / (1 << 22)

@@ -48,14 +48,14 @@ def test_factors_are_effective_by_actual_conductances():
     assert (factors[0, 0, 3] == 65_536).all()
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_two_ways_of_solving_a_tile_differ_by_less_than_a_millionth_of_a_step_of_a_factor(seed):
-    g = np.random.default_rng(seed).integers(100, 1000, (128, 128)) * 1e-8
-    wires = Wires(row_ohm=2.12, column_ohm=2.12)
-    solutions = effective_in_tiles(g, wires), WireNetwork(g, wires).effective_S
-    one, other = (effective / g * 65_536 for effective in solutions)
-    assert 0 < np.abs(one - other).max() < 1e-6
-    assert np.rint(one).tolist() == np.rint(other).tolist()
+def test_two_ways_of_solving_a_tile_differ_by_less_than_a_millionth_of_a_step_of_a_factor():
+    g = np.random.default_rng(0).integers(100, 1000, (128, 128)) * 1e-8
+    wires, some = Wires(row_ohm=2.12, column_ohm=2.12), np.arange(0, 128, 9)
+    network = WireNetwork(g, wires)
+    by_elimination = effective_in_tiles(g, wires)[some] / g[some] * 65_536
+    by_factors = np.array([network.read(np.eye(128)[row]) for row in some]) / g[some] * 65_536
+    assert 0 < np.abs(by_elimination - by_factors).max() < 1e-6
+    assert np.rint(by_elimination).tolist() == np.rint(by_factors).tolist()
 
 
 def test_a_device_can_owe_no_more_than_its_conductance_to_its_neighbours():
