@@ -204,7 +204,7 @@ def simulate(
     Examples:
 
         stochastor board simulate --preset tiny
-        stochastor board train --port /dev/pts/7 --baud 250000 --preset tiny --out runs/board
+        stochastor board train --port /dev/pts/7 --preset tiny --out runs/board
     """
     machine = resolve_config(preset, config, seed=seed)
     with simulated_port(machine, baud, memory=memory) as (path, rate):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,7 +28,7 @@ MemoryOption = Annotated[
 ]
 BaudOption = Annotated[
     int | None,
-    typer.Option("--baud", metavar="N", help="Baud rate that the board was built with; 1,000,000 by default.", min=1),
+    typer.Option("--baud", metavar="RATE", help="Baud rate of the board, instead of the configuration's.", min=1),
 ]
 
 
@@ -69,9 +70,7 @@ def connect(
     if memory and not simulated:
         raise BoardError("--memory is for --simulated: a board at a --port says itself whether it has a memory")
     if port is not None:
-        from ..fpga.protocol import DEFAULT_BAUD
-
-        with _open(config, port, baud or DEFAULT_BAUD, sessions, stored) as board:
+        with _open(config, port, baud or config.baud, sessions, stored) as board:
             yield board
         return
     with (
@@ -84,15 +83,15 @@ def connect(
 @contextmanager
 def simulated_port(config: Config, baud: int | None, *, memory: bool = False) -> Iterator[tuple[str, int]]:
     """A simulated board behind a pseudo-terminal: name of the port, and baud rate."""
-    from ..fpga.simulated.board import CLOCK_HZ, CLOCKS_PER_BIT, SimulatedBoard
+    from ..fpga.simulated.board import SimulatedBoard
     from ..fpga.simulated.port import SimulatedPort
 
-    rate = baud or CLOCK_HZ // CLOCKS_PER_BIT
+    machine = config if baud is None else replace(config, baud=baud)
     with notices.status("building the simulated board"):
-        simulation = SimulatedBoard(config, clock_hz=CLOCKS_PER_BIT * rate, baud=rate, memory=memory)
+        simulation = SimulatedBoard(machine, memory=memory)
     with simulation, SimulatedPort(simulation) as port:
         try:
-            yield port.path, rate
+            yield port.path, machine.baud
         except StochastorError:
             # What stopped the simulation comes before what the host saw of it.
             if port.failure is not None:

@@ -55,9 +55,16 @@ def build(
             show_default=False,
         ),
     ] = None,
-    baud: Annotated[int, typer.Option("--baud", metavar="RATE", min=1, help="Bits a second on the serial line.")] = (
-        1_000_000
-    ),
+    baud: Annotated[
+        int | None,
+        typer.Option(
+            "--baud",
+            metavar="RATE",
+            min=1,
+            help="Bits a second on the serial line, instead of the configuration's.",
+            show_default=False,
+        ),
+    ] = None,
     counters: Annotated[
         bool, typer.Option("--counters/--no-counters", help="Counters of events, a fifth of a small chip.")
     ] = True,
@@ -112,9 +119,9 @@ def build(
     machine = resolve_config(preset, config)
     if array is not None:
         machine = replace(machine, array_side=array)  # type: ignore[arg-type]
-    target = Target(
-        board=chosen, config=machine, baud=baud, frequency_MHz=frequency_mhz, counters=counters, memory=memory
-    )
+    if baud is not None:
+        machine = replace(machine, baud=baud)
+    target = Target(board=chosen, config=machine, frequency_MHz=frequency_mhz, counters=counters, memory=memory)
     if verilog_only:
         _write_sources(target, out)
         return
@@ -142,9 +149,9 @@ def _figures(done: "Build", target: "Target", cycles: MeasuredCycles) -> dict[st
         "cycles_per_sample": round(cycles.per_sample, 1),
         "cycles_counted": cycles.how,
         "core_samples_per_second": round(core_samples_per_second(clock_MHz, cycles.per_sample)),
-        "link_samples_per_second": round(link_samples_per_second(target.config, clock_hz, target.baud), 1),
+        "link_samples_per_second": round(link_samples_per_second(target.config, clock_hz), 1),
         **_memory_figures(target, clock_hz),
-        "baud": target.baud,
+        "baud": target.config.baud,
         "counters": target.counters,
         "config": target.config.to_dict(),
         "config_sha256": target.config.digest,
@@ -159,7 +166,7 @@ def _memory_figures(target: "Target", clock_hz: int) -> dict[str, Any]:
     if target.chip is None:
         return {}
     return {
-        "replay_samples_per_second": round(replay_samples_per_second(target.config, clock_hz, target.baud), 1),
+        "replay_samples_per_second": round(replay_samples_per_second(target.config, clock_hz), 1),
         "memory_samples": Slots.of(target.config, target.chip.address_bits).count,
     }
 

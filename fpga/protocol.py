@@ -10,7 +10,6 @@ from ..model.ledger import Count, Total
 from ..model.lfsr import Bank
 
 PROTOCOL = 2
-DEFAULT_BAUD = 1_000_000
 SLOTS = 8
 WINDOW = SLOTS - 1
 CRC_BYTES = 4

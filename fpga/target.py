@@ -15,8 +15,6 @@ class Target:
     ----------
     board : Board
     config : Config
-    baud : int
-        Bits per second of the UART.
     frequency_MHz : float or None
         The clock; None for the board's usual one, or what the machine meets if that is less.
     counters : bool
@@ -27,7 +25,6 @@ class Target:
 
     board: Board
     config: Config
-    baud: int
     frequency_MHz: float | None = None
     counters: bool = True
     memory: bool = True

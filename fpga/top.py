@@ -33,9 +33,7 @@ class BoardTop(wiring.Component):
     config : Config
         The machine.
     clock_hz : int
-        Frequency of the domain `sync`.
-    baud : int
-        Bits a second on the serial line, at most a quarter of `clock_hz`.
+        Frequency of the domain `sync`, at least four times the baud rate.
     weights : sequence of ndarray of int32, optional
         Power-up cells of layers 1 to L; those of the configuration's initial weights by default.
     counters : bool
@@ -74,18 +72,17 @@ class BoardTop(wiring.Component):
         config: Config,
         *,
         clock_hz: int,
-        baud: int,
         weights: Sequence[Weights] | None = None,
         counters: bool = True,
         memory: Chip | None = None,
         memory_clock_hz: int | None = None,
     ) -> None:
-        self._clocks = clocks_per_bit(clock_hz, baud)
+        self._clocks = clocks_per_bit(clock_hz, config.baud)
         _check_lengths(config, Sizes.of(config))
         self._controller = SdramController(memory, memory_clock_hz or clock_hz) if memory else None
         address_bits = memory.address_bits if memory else 0
         capacity = Slots.of(config, address_bits).count if memory else 0
-        identity = Identity.of(config, clock_hz, baud, capacity)
+        identity = Identity.of(config, clock_hz, capacity)
         self._machine = LinkedTrainer(config, identity, weights, counters=counters, address_bits=address_bits)
         pins = {"sdram": Out(SdramPins(memory))} if memory else {}
         super().__init__(

@@ -222,13 +222,13 @@ def test_after_the_cable_was_pulled_the_run_goes_on_out_of_the_memory(
     monkeypatch.setattr(Board, "replay", replayed_until_pulled)
     with SimulatedBoard(CONFIG, memory=True) as simulation:
         with SimulatedPort(simulation) as port:
-            options = "--port", port.path, "--baud", 250_000
+            options = "--port", port.path
             assert stochastor("board", "train", *options, *machine, "--out", files / "board") == 3
         assert pulled
         if reset:
             simulation.reset()
         with SimulatedPort(simulation) as port:
-            options = "--port", port.path, "--baud", 250_000
+            options = "--port", port.path
             assert stochastor("board", "train", *options, "--resume", files / "board") == 0
         assert reset or Board(simulation, CONFIG).counters()["samples"] == 300
     assert len(stored) == (1 if during == "replay" and not reset else 2)
@@ -268,6 +268,6 @@ def test_a_memory_works_beside_arrays_on_the_pins() -> None:
 
 def test_a_port_to_a_simulated_memory_says_how_much_it_holds() -> None:
     with SimulatedBoard(CONFIG, memory=True) as simulation, SimulatedPort(simulation) as port:
-        line = SerialPort(port.path, 250_000)
+        line = SerialPort(port.path, CONFIG.baud)
         with Board(line, CONFIG) as board:
             assert board.capacity == (1 << 24) // 6

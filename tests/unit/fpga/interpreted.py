@@ -1,5 +1,6 @@
 """The machine behind its packets in Amaranth's simulator, as a transport; a byte takes ten cycles."""
 
+from dataclasses import replace
 from random import Random
 
 from amaranth.sim import Simulator
@@ -23,7 +24,7 @@ class InterpretedLine:
 
     def __init__(self, config, weights=None, *, counters=True, address_bits=0):
         capacity = Slots.of(config, address_bits).count if address_bits else 0
-        identity = Identity.of(config, round(1 / CYCLE_S), BAUD, capacity)
+        identity = Identity.of(replace(config, baud=BAUD), round(1 / CYCLE_S), capacity)
         self.machine = LinkedTrainer(config, identity, weights, counters=counters, address_bits=address_bits)
         self._to_board, self._from_board = bytearray(), bytearray()
         self._cycles = 0

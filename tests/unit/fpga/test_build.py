@@ -1,6 +1,7 @@
 """``stochastor build`` with tools that only pretend: what it writes, what it refuses, and what it says."""
 
 import json
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -212,3 +213,11 @@ def test_a_report_without_the_expected_content_is_the_tools_fault(tools, machine
     tools.save()
     assert build(*machine) == 3
     assert f"the tools left no {file} that can be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("options", "baud"), [((), 500_000), (("--baud", 250_000), 250_000)])
+def test_the_baud_rate_is_the_configurations_unless_another_is_given(tools, machine, tmp_path, options, baud):
+    (tmp_path / "small.toml").write_text(replace(CONFIG, baud=500_000).to_toml())
+    assert build(*machine, *options) == 0
+    assert json.loads((tmp_path / "out" / "build.json").read_text())["baud"] == baud
+    assert Config.from_toml(tmp_path / "out" / "stochastor.toml").baud == baud

@@ -13,7 +13,7 @@ MNIST = preset("mnist")
 
 
 def target(board, config, **options):
-    return Target(board=BOARDS[board], config=config, baud=1_000_000, **options)
+    return Target(board=BOARDS[board], config=config, **options)
 
 
 @pytest.mark.parametrize(
