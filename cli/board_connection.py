@@ -26,6 +26,9 @@ SimulatedOption = Annotated[
 MemoryOption = Annotated[
     bool, typer.Option("--memory", help="The simulated board has a memory for samples, as a ULX3S has.")
 ]
+TraceOption = Annotated[
+    bool, typer.Option("--trace", help="The simulated board keeps traces, as one does that is built with --trace.")
+]
 BaudOption = Annotated[
     int | None,
     typer.Option("--baud", metavar="RATE", help="Baud rate of the board, instead of the configuration's.", min=1),
@@ -40,6 +43,7 @@ def connect(
     baud: int | None,
     *,
     memory: bool = False,
+    trace: bool = False,
     sessions: Iterable[int] = (),
     stored: "Stored | None" = None,
 ) -> "Iterator[Board]":
@@ -51,8 +55,8 @@ def connect(
     port : str, optional
     simulated : bool
     baud : int, optional
-    memory : bool
-        Whether a simulated board has one.
+    memory, trace : bool
+        Whether a simulated board has one, and keeps them.
     sessions, stored
         As of `Board`.
 
@@ -74,21 +78,23 @@ def connect(
             yield board
         return
     with (
-        simulated_port(config, baud, memory=memory) as (path, rate),
+        simulated_port(config, baud, memory=memory, trace=trace) as (path, rate),
         _open(config, path, rate, sessions, stored) as board,
     ):
         yield board
 
 
 @contextmanager
-def simulated_port(config: Config, baud: int | None, *, memory: bool = False) -> Iterator[tuple[str, int]]:
+def simulated_port(
+    config: Config, baud: int | None, *, memory: bool = False, trace: bool = False
+) -> Iterator[tuple[str, int]]:
     """A simulated board behind a pseudo-terminal: name of the port, and baud rate."""
     from ..fpga.simulated.board import SimulatedBoard
     from ..fpga.simulated.port import SimulatedPort
 
     machine = config if baud is None else replace(config, baud=baud)
     with notices.status("building the simulated board"):
-        simulation = SimulatedBoard(machine, memory=memory)
+        simulation = SimulatedBoard(machine, memory=memory, trace=trace)
     with simulation, SimulatedPort(simulation) as port:
         try:
             yield port.path, machine.baud

@@ -68,6 +68,9 @@ def build(
     counters: Annotated[
         bool, typer.Option("--counters/--no-counters", help="Counters of events, a fifth of a small chip.")
     ] = True,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Keep the trace of the last training sample, for `board check --trace`.")
+    ] = False,
     memory: Annotated[
         bool,
         typer.Option("--memory/--no-memory", help="Keep samples in the board's memory, if it has one."),
@@ -121,7 +124,14 @@ def build(
         machine = replace(machine, array_side=array)  # type: ignore[arg-type]
     if baud is not None:
         machine = replace(machine, baud=baud)
-    target = Target(board=chosen, config=machine, frequency_MHz=frequency_mhz, counters=counters, memory=memory)
+    target = Target(
+        board=chosen,
+        config=machine,
+        frequency_MHz=frequency_mhz,
+        counters=counters,
+        trace=trace,
+        memory=memory,
+    )
     if verilog_only:
         _write_sources(target, out)
         return
@@ -153,6 +163,7 @@ def _figures(done: "Build", target: "Target", cycles: MeasuredCycles) -> dict[st
         **_memory_figures(target, clock_hz),
         "baud": target.config.baud,
         "counters": target.counters,
+        "trace": target.trace,
         "config": target.config.to_dict(),
         "config_sha256": target.config.digest,
     }

@@ -22,6 +22,7 @@ SLOT_BYTES = 3
 CELL_BYTES = 2
 GENERATOR_BYTES = 4
 COUNTER_BYTES = 4
+TRACE_BYTES = 4
 COUNTERS = (*(total.name.lower() for total in Total), "busy_cycles")
 LAYER_COUNTERS = tuple(count.name.lower() for count in Count)
 MOST_COUNT = 255
@@ -43,6 +44,7 @@ class Command(IntEnum):
     RESET = 8
     STORE = 9
     REPLAY = 10
+    TRACE = 11
 
 
 class Status(IntEnum):

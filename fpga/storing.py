@@ -18,7 +18,7 @@ class StoringExecutor(Executor):
 
     Parameters
     ----------
-    config, identity, counters
+    config, identity, counters, trace
         As of `Executor`.
     address_bits : int
         Of a word of the memory.
@@ -36,10 +36,12 @@ class StoringExecutor(Executor):
 
     LAST_COMMAND = Command.REPLAY
 
-    def __init__(self, config: Config, identity: Identity, *, counters: bool = True, address_bits: int) -> None:
+    def __init__(
+        self, config: Config, identity: Identity, *, counters: bool = True, trace: bool = False, address_bits: int
+    ) -> None:
         self._address_bits = address_bits
         self._slots = Slots.of(config, address_bits)
-        super().__init__(config, identity, counters=counters)
+        super().__init__(config, identity, counters=counters, trace=trace)
 
     def _members(self) -> dict[str, Any]:
         return {**super()._members(), "memory": Out(MemoryPort(self._address_bits))}

@@ -19,6 +19,8 @@ class Target:
         The clock; None for the board's usual one, or what the machine meets if that is less.
     counters : bool
         Whether there are counters, which a host can read.
+    trace : bool
+        Whether the trace of the last training sample is kept, which a host can read.
     memory : bool
         Whether samples can be kept in the board's memory, if it has one.
     """
@@ -27,6 +29,7 @@ class Target:
     config: Config
     frequency_MHz: float | None = None
     counters: bool = True
+    trace: bool = False
     memory: bool = True
 
     @property

@@ -38,6 +38,8 @@ class BoardTop(wiring.Component):
         Power-up cells of layers 1 to L; those of the configuration's initial weights by default.
     counters : bool
         Whether there are counters, which a host can read.
+    trace : bool
+        Whether the trace of the last training sample is kept, which a host can read.
     memory : Chip, optional
         SDRAM for samples.
     memory_clock_hz : int, optional
@@ -74,6 +76,7 @@ class BoardTop(wiring.Component):
         clock_hz: int,
         weights: Sequence[Weights] | None = None,
         counters: bool = True,
+        trace: bool = False,
         memory: Chip | None = None,
         memory_clock_hz: int | None = None,
     ) -> None:
@@ -83,7 +86,9 @@ class BoardTop(wiring.Component):
         address_bits = memory.address_bits if memory else 0
         capacity = Slots.of(config, address_bits).count if memory else 0
         identity = Identity.of(config, clock_hz, capacity)
-        self._machine = LinkedTrainer(config, identity, weights, counters=counters, address_bits=address_bits)
+        self._machine = LinkedTrainer(
+            config, identity, weights, counters=counters, trace=trace, address_bits=address_bits
+        )
         pins = {"sdram": Out(SdramPins(memory))} if memory else {}
         super().__init__(
             {"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(8), **pins, **arrays_of(self._machine)}

@@ -11,6 +11,7 @@ from ...model.config import Config
 from ...model.crossbar import Cells
 from ...model.errors import BoardError, BoardResetError, ConfigError, DataError
 from ...model.lfsr import state_before
+from ...model.trace import Trace
 from ...model.trainer import (
     Features,
     Votes,
@@ -25,6 +26,7 @@ from .link import Link
 from .packets import Request
 from .requests import Requests
 from .stored import NOTHING_STORED, Stored
+from .traces import TraceReader
 from .transport import Transport
 
 Progress = Callable[[int], None]
@@ -242,6 +244,40 @@ class Board:
                 self.samples_trained += len(packed)
                 progress(done + len(packed))
         return fired
+
+    def trace(
+        self,
+        features: Features,
+        labels: Sequence[int] | NDArray[np.int64],
+        exponent: int = 0,
+        progress: Progress = _silent,
+    ) -> list[Trace]:
+        """Train samples in the order given, and read after each what the machine did; as the golden model tells.
+
+        Parameters
+        ----------
+        features, labels, exponent, progress
+            As of `train`.
+
+        Raises
+        ------
+        DataError
+            If a sample does not fit the machine; none is trained then.
+        BoardError
+            If the board was built without traces; none is trained then.
+        LinkLostError, BoardResetError, BoardError
+            As of `train`.
+        """
+        check_samples(self.config, features, labels, exponent)
+        reader = TraceReader(self.config, self.link, self._requests)
+        reader.check()
+        traces = []
+        for sample, label in zip(np.asarray(features), labels, strict=True):
+            number = self.samples_trained
+            self.train(sample[np.newaxis], [int(label)], exponent)
+            traces.append(reader.read(number, int(label), exponent))
+            progress(len(traces))
+        return traces
 
     def infer(self, features: Features, passes: int = 16, progress: Progress = _silent) -> Votes:
         """Classify samples by votes over `passes` stochastic passes; as the golden model does.

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 
-from ...model.errors import BoardError, BoardResetError, LinkLostError
+from ...model.errors import BoardError, BoardResetError, LinkLostError, RefusedError
 from ..identity import FORMAT, Identity
 from ..protocol import ANSWER_BYTES, PROTOCOL, WINDOW, Command, Status
 from .packets import DELIMITER, Answer, Frames, Request, line_bytes
@@ -228,7 +228,7 @@ class Link:
         opens = sent.request.command is Command.OPEN and answer.data
         if answer.status != Status.OK or not (opens or len(answer.data) in expected):
             reason = REFUSED.get(answer.status, f"status {answer.status:#x}, {len(answer.data)} bytes")
-            raise BoardError(f"the board refuses {sent.request.command.name}: {reason}")
+            raise RefusedError(f"the board refuses {sent.request.command.name}: {reason}")
 
     def _allowance_s(self) -> float:
         """Time until the next answer at most: the line may be full, and the oldest request is the next executed."""

@@ -20,10 +20,12 @@ from ..protocol import (
     MOST_COUNT,
     REQUEST_BYTES,
     SLOT_BYTES,
+    TRACE_BYTES,
     Command,
     Sizes,
     training_generators,
 )
+from ..trace_recorder import INDEX_BITS, TracePart
 from .packets import Request
 
 BUFFERED = 4
@@ -162,6 +164,24 @@ class Requests:
             may_be_empty=True,
             cycles=self._word_cycles(self._sizes.counters),
         )
+
+    def read_nothing_of_trace(self) -> Request:
+        """Ask for no word of a trace: whether there is one."""
+        return Request(command=Command.TRACE, cycles=self._sample_cycles)
+
+    def read_trace(self, layer: int, part: TracePart, words: int) -> Iterator[Request]:
+        """Requests that read a part of the last sample's trace, `layer` from 0."""
+        most = min(MOST_COUNT, self._most_answer // TRACE_BYTES)
+        for start in range(0, words, most):
+            count = min(most, words - start)
+            yield Request(
+                command=Command.TRACE,
+                word=start | part << INDEX_BITS,
+                option=layer,
+                count=count,
+                answer_bytes=count * TRACE_BYTES,
+                cycles=self._word_cycles(count),
+            )
 
     def reset(self) -> Request:
         """Reset the machine."""

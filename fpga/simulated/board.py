@@ -56,6 +56,8 @@ class SimulatedBoard:
     arrays : sequence of SimulatedArray, optional
         Behind those pins, layers 1 to L; by default ideal ones whose cells are 0. Their comparators take all the time
         that the configuration leaves them.
+    trace : bool
+        Whether the trace of the last training sample is kept.
     memory : bool
         Whether samples can be kept in an SDRAM, behind the pins of a board that has one. It takes the cycles that it
         would take at 25 MHz.
@@ -77,6 +79,7 @@ class SimulatedBoard:
         weights: Sequence[Weights] | None = None,
         board: Board | None = None,
         arrays: Sequence[SimulatedArray] = (),
+        trace: bool = False,
         memory: bool = False,
     ) -> None:
         self.name = "simulated board"
@@ -86,9 +89,9 @@ class SimulatedBoard:
         self._arrays: Sequence[SimulatedArray] = ()
         if config.array_side is ArraySide.PINS or memory:
             chosen = board or _board_for(config, memory)
-            self._library = _load(_build_with_pins(config, chosen, memory, weights))
+            self._library = _load(_build_with_pins(config, chosen, memory, trace, weights))
         else:
-            self._library = _load(_build(config, weights))
+            self._library = _load(_build(config, trace, weights))
         self._board = ctypes.c_void_p(self._library.board_new())
         if config.array_side is ArraySide.PINS:
             self._arrays = arrays or _ideal_arrays(config)
@@ -166,16 +169,16 @@ class SimulatedBoard:
         return self._bridge.levels(layer - 1, words)
 
 
-def _build(config: Config, weights: Sequence[Weights] | None) -> Path:
+def _build(config: Config, trace: bool, weights: Sequence[Weights] | None) -> Path:
     if weights is None:
-        return _build_usual(config)
-    return _build_top(BoardTop(config, clock_hz=CLOCKS_PER_BIT * config.baud, weights=weights))
+        return _build_usual(config, trace)
+    return _build_top(BoardTop(config, clock_hz=CLOCKS_PER_BIT * config.baud, weights=weights, trace=trace))
 
 
 @cache
-def _build_usual(config: Config) -> Path:
+def _build_usual(config: Config, trace: bool) -> Path:
     """Kept, since the way to Verilog is long even where the library is in the cache of builds."""
-    return _build_top(BoardTop(config, clock_hz=CLOCKS_PER_BIT * config.baud))
+    return _build_top(BoardTop(config, clock_hz=CLOCKS_PER_BIT * config.baud, trace=trace))
 
 
 def _build_top(top: BoardTop) -> Path:
@@ -212,23 +215,29 @@ def _wired(config: Config) -> list[dict[str, int]]:
     return [{name: width for name, width in pins.items() if name != INPUT} for pins in layers]
 
 
-def _build_with_pins(config: Config, board: Board, memory: bool, weights: Sequence[Weights] | None) -> Path:
+def _build_with_pins(
+    config: Config, board: Board, memory: bool, trace: bool, weights: Sequence[Weights] | None
+) -> Path:
     chip = board.memory if memory else None
     if weights is None:
-        return _build_usual_with_pins(config, board, chip)
-    top = _top_beside(chip, config, weights)
-    return _build_board(top, config, board, chip)
+        return _build_usual_with_pins(config, board, chip, trace)
+    return _build_board(_top_beside(chip, config, trace, weights), config, board, chip)
 
 
 @cache
-def _build_usual_with_pins(config: Config, board: Board, chip: Chip | None) -> Path:
-    top = _top_beside(chip, config)
-    return _build_board(top, config, board, chip)
+def _build_usual_with_pins(config: Config, board: Board, chip: Chip | None, trace: bool) -> Path:
+    return _build_board(_top_beside(chip, config, trace), config, board, chip)
 
 
-def _top_beside(chip: Chip | None, config: Config, weights: Sequence[Weights] | None = None) -> BoardTop:
-    clock_hz = CLOCKS_PER_BIT * config.baud
-    return BoardTop(config, clock_hz=clock_hz, weights=weights, memory=chip, memory_clock_hz=MEMORY_CLOCK_HZ)
+def _top_beside(chip: Chip | None, config: Config, trace: bool, weights: Sequence[Weights] | None = None) -> BoardTop:
+    return BoardTop(
+        config,
+        clock_hz=CLOCKS_PER_BIT * config.baud,
+        weights=weights,
+        trace=trace,
+        memory=chip,
+        memory_clock_hz=MEMORY_CLOCK_HZ,
+    )
 
 
 def _build_board(top: BoardTop, config: Config, board: Board, chip: Chip | None) -> Path:

@@ -22,10 +22,12 @@ class InterpretedLine:
     name = "interpreted"
     latency_s = 1000 * CYCLE_S
 
-    def __init__(self, config, weights=None, *, counters=True, address_bits=0):
+    def __init__(self, config, weights=None, *, counters=True, trace=False, address_bits=0):
         capacity = Slots.of(config, address_bits).count if address_bits else 0
         identity = Identity.of(replace(config, baud=BAUD), round(1 / CYCLE_S), capacity)
-        self.machine = LinkedTrainer(config, identity, weights, counters=counters, address_bits=address_bits)
+        self.machine = LinkedTrainer(
+            config, identity, weights, counters=counters, trace=trace, address_bits=address_bits
+        )
         self._to_board, self._from_board = bytearray(), bytearray()
         self._cycles = 0
         self._simulator = Simulator(self.machine)

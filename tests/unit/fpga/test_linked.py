@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from stochastor.fpga import answers, executor, requests, samples, storing
+from stochastor.fpga import answers, executor, requests, samples, storing, trace_recorder
 from stochastor.fpga.host.board import Board
 from stochastor.fpga.host.packets import Request
 from stochastor.fpga.protocol import Command
 from stochastor.model.config import Config
 from stochastor.model.errors import BoardError, StochastorError
 from stochastor.model.trainer import Trainer
+from stochastor.sim.scoreboard import differences
 
 from .interpreted import InterpretedLine
 
@@ -207,3 +208,44 @@ def test_one_wrong_line_of_the_link_is_noticed(monkeypatch, owner, method, code,
     mutate(monkeypatch, owner, method, code, other)
     with pytest.raises((AssertionError, StochastorError)):
         check_training_and_weights()
+
+
+TRACED = Config(sizes=(5, 17, 3), scale=2, weight_bits=4, tables=16, carry_digits=2, carry_base=4, carry_period=1)
+
+
+def check_traces():
+    """Train sample by sample; whether all that the board tells of them is the model's."""
+    model = Trainer(TRACED)
+    model.load([np.full_like(matrix, 5) for matrix in model.weights()])
+    board = Board(InterpretedLine(TRACED, model.weights(), trace=True), TRACED)
+    traces = model.train(FEATURES[:2], LABELS[:2])
+    assert all(len(layer.carried_up) for layer in traces[0].layers)
+    for told, trace in zip(board.trace(FEATURES[:2], LABELS[:2]), traces, strict=True):
+        assert next(differences(TRACED, trace, told), None) is None
+
+
+def test_a_board_tells_the_trace_of_a_sample():
+    check_traces()
+
+
+# Class, method, the code as it is, the code as it is not.
+TRACE_MUTATIONS = [
+    (trace_recorder.Log, "elaborate", "self.count.eq(self.count + 1)", "self.count.eq(self.count + 2)"),
+    (trace_recorder.Log, "elaborate", "chosen.eq(self.index[:low_bits])", "chosen.eq(0)"),
+    (trace_recorder.LayerRecorder, "elaborate", "self.training & ~worked", "~self.training & worked"),
+    (trace_recorder.LayerRecorder, "_keep_carries", "carries.begin.eq(begin)", "carries.begin.eq(0)"),
+    (trace_recorder.TraceRecorder, "elaborate", "self.address.layer", "~self.address.layer"),
+    (executor.Executor, "_tell_trace", "index.eq(index + 1)", "index.eq(index)"),
+    (executor.Executor, "_tell_trace", "== TraceRecorder.LATENCY", "== 1"),
+]
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "code", "other"),
+    TRACE_MUTATIONS,
+    ids=[f"{owner.__name__}: {other}" for owner, _, _, other in TRACE_MUTATIONS],
+)
+def test_one_wrong_line_of_traces_is_noticed(monkeypatch, owner, method, code, other):
+    mutate(monkeypatch, owner, method, code, other)
+    with pytest.raises((AssertionError, StochastorError)):
+        check_traces()
