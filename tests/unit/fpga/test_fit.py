@@ -89,5 +89,5 @@ def test_traces_take_room_and_leaving_them_out_is_named_where_that_is_enough():
     traced, bare = (Needs.of(target("icebreaker", config, trace=trace, counters=False)) for trace in (True, False))
     assert traced.luts > bare.luts
     assert traced.block_rams >= bare.block_rams + 10
-    with pytest.raises(ConfigError, match="what would fit: .*no --trace"):
+    with pytest.raises(ConfigError, match=r"what would fit: .*no --trace"):
         check_fit(target("icebreaker", config, trace=True, counters=False))
