@@ -108,7 +108,7 @@ def train(
             else:
                 run = BoardRun.open_on(path, connected)
             samples = len(dataset.train_labels)
-            if replay and not run.finished and samples <= connected.capacity:
+            if replay and not run.finished and samples == connected.room(dataset.train_features):
                 with sample_progress("store", samples) as progress:
                     run.store(dataset, progress)
             report = finish_run(run, dataset, "stochastor board train")

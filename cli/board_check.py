@@ -188,8 +188,8 @@ class _Comparison:
 
 
 def _store(board: "Board", dataset: Dataset, order: NDArray[np.int64]) -> int:
-    """Store samples in an order that is not theirs, the last one first, as many as fit; their number."""
-    stored = order[: board.capacity][::-1]
+    """Store samples in an order that is not theirs, the last one first, as many as fit; how many."""
+    stored = order[: board.room(dataset.train_features[order])][::-1]
     if len(stored):
         with sample_progress("store", len(stored)) as progress:
             board.store(dataset.train_features[stored], dataset.train_labels[stored], progress)

@@ -224,7 +224,7 @@ class Executor(wiring.Component):
                 with m.Elif(self._unknown(work)):
                     m.d.sync += work.status.eq(Status.UNKNOWN)
                 with m.Else():
-                    self._check_slots(m, work)
+                    self._check_places(m, work)
         with m.State("WAIT"), m.If(self.idle | self._trains(work) | (work.command == Command.INFER)):
             m.next = "ANSWER"
 
@@ -232,8 +232,8 @@ class Executor(wiring.Component):
         unknown = (work.command <= Command.OPEN) | (work.command > self.LAST_COMMAND)
         return unknown & (work.command != Command.TRACE) if self._trace else unknown
 
-    def _check_slots(self, m: Module, work: "Work") -> None:
-        """Refuse slots that are not there; here there are none."""
+    def _check_places(self, m: Module, work: "Work") -> None:
+        """Refuse addresses that are not there; here there are none."""
 
     def _begin_answer(self, m: Module, work: "Work") -> None:
         session = Mux(work.unheard, self.asked, self.session)

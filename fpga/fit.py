@@ -11,8 +11,7 @@ from ..model.ledger import Count, Total
 from .boards import BOARDS, Board, Family
 from .pin_table import PinTable
 from .protocol import MOST_COUNT
-from .sample_store import Slots, read_ahead
-from .sdram import WORD_BITS
+from .sample_store import StoredWord, read_ahead
 from .target import Target
 from .trace_recorder import StepRecord, most_carries, most_steps
 
@@ -164,11 +163,12 @@ def _gate_blocks(config: Config) -> int:
 
 
 def _memory_blocks(target: Target) -> int:
-    """Blocks of what is read ahead of a board's memory: words of samples, and slots."""
+    """Blocks of what is read ahead of a board's memory: words of samples, and where samples are."""
     if target.chip is None:
         return 0
-    slots, family = Slots.of(target.config, target.chip.address_bits), target.board.family
-    return blocks(family, read_ahead(slots), WORD_BITS, WORD_BITS) + blocks(family, MOST_COUNT, slots.bits, slots.bits)
+    family, word, place = target.board.family, StoredWord().size, target.chip.address_bits
+    words = blocks(family, read_ahead(target.config.sizes[0]), word, word)
+    return words + blocks(family, MOST_COUNT, place, place)
 
 
 def _trace_blocks(target: Target) -> int:

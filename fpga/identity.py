@@ -30,7 +30,7 @@ class Identity:
     answer_bytes : int
         Longest answer, CRC included.
     capacity : int
-        Samples that the memory holds; 0 if there is none.
+        Words of 16 bits that the memory holds; 0 if there is none.
     """
 
     protocol: int

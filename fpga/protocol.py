@@ -9,7 +9,7 @@ from ..model.layer import generator_keys
 from ..model.ledger import Count, Total
 from ..model.lfsr import Bank
 
-PROTOCOL = 2
+PROTOCOL = 3
 SLOTS = 8
 WINDOW = SLOTS - 1
 CRC_BYTES = 4
@@ -18,7 +18,8 @@ REQUEST_BYTES = REQUEST_HEADER_BYTES + CRC_BYTES
 ANSWER_HEADER_BYTES = 6
 ANSWER_BYTES = ANSWER_HEADER_BYTES + CRC_BYTES
 LABEL_BYTES = 2
-SLOT_BYTES = 3
+WORD_BYTES = 2
+ADDRESS_BYTES = 3
 CELL_BYTES = 2
 GENERATOR_BYTES = 4
 COUNTER_BYTES = 4
@@ -55,7 +56,7 @@ class Status(IntEnum):
     POSITION = 0x82
     UNKNOWN = 0x83
     CLOSED = 0x84
-    SLOT = 0x85
+    PLACE = 0x85
 
 
 @dataclass(frozen=True, kw_only=True)

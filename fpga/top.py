@@ -14,7 +14,6 @@ from .identity import Identity
 from .linked import LinkedTrainer
 from .protocol import CLOCKS_PER_BIT_MIN, LABEL_BYTES, REQUEST_BYTES, Sizes
 from .requests import LENGTH_BITS
-from .sample_store import Slots
 from .sdram import SdramController, SdramPins
 from .sdram_chip import Chip
 from .uart import UartReceiver, UartTransmitter
@@ -84,7 +83,7 @@ class BoardTop(wiring.Component):
         _check_lengths(config, Sizes.of(config))
         self._controller = SdramController(memory, memory_clock_hz or clock_hz) if memory else None
         address_bits = memory.address_bits if memory else 0
-        capacity = Slots.of(config, address_bits).count if memory else 0
+        capacity = 1 << address_bits if memory else 0
         identity = Identity.of(config, clock_hz, capacity)
         self._machine = LinkedTrainer(
             config, identity, weights, counters=counters, trace=trace, address_bits=address_bits

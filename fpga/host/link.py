@@ -20,7 +20,7 @@ REFUSED: dict[int, str] = {
     Status.LENGTH: "the data are not as long as the command says",
     Status.POSITION: "another sample is next",
     Status.UNKNOWN: "there is no such command",
-    Status.SLOT: "there is no such slot",
+    Status.PLACE: "the memory has no such place",
 }
 
 

@@ -62,6 +62,7 @@ def main() -> int:
         board = Board(line, CONFIG)
         while line.packets < options.packets and not differences:
             features = rng.integers(0, 256, (PART, CONFIG.sizes[0]), dtype=np.uint8)
+            features *= rng.random(features.shape) < 0.5
             labels = rng.integers(0, CONFIG.sizes[-1], PART)
             order = rng.permutation(PART)
             replayed = bool(model.samples_trained // PART % 2)

@@ -6,7 +6,6 @@ from random import Random
 from amaranth.sim import Simulator
 from stochastor.fpga.identity import Identity
 from stochastor.fpga.linked import LinkedTrainer
-from stochastor.fpga.sample_store import Slots
 
 from .bench import BYTE_CYCLES, CYCLE_S
 
@@ -23,7 +22,7 @@ class InterpretedLine:
     latency_s = 1000 * CYCLE_S
 
     def __init__(self, config, weights=None, *, counters=True, trace=False, address_bits=0):
-        capacity = Slots.of(config, address_bits).count if address_bits else 0
+        capacity = 1 << address_bits if address_bits else 0
         identity = Identity.of(replace(config, baud=BAUD), round(1 / CYCLE_S), capacity)
         self.machine = LinkedTrainer(
             config, identity, weights, counters=counters, trace=trace, address_bits=address_bits

@@ -2,12 +2,12 @@
 
 import inspect
 import textwrap
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from stochastor.fpga import answers, executor, requests, samples, storing, trace_recorder
 from stochastor.fpga.host.board import Board
+from stochastor.fpga.host.coding import stored_words
 from stochastor.fpga.host.packets import Request
 from stochastor.fpga.protocol import Command
 from stochastor.model.config import Config
@@ -91,7 +91,7 @@ def test_a_board_without_counters_answers_all_but_them():
 
 STORED = Config(sizes=(5, 3), scale=4, weight_bits=5, pixels_per_beat=2, carry_digits=2, carry_base=8, carry_period=12)
 LONG = [1, 2, 3, 4, 5, 0] * 5
-ADDRESS_BITS = 6  # 16 slots of 4 words
+ADDRESS_BITS = 7  # 21 samples of 6 words
 
 
 def check_replay():
@@ -99,17 +99,17 @@ def check_replay():
     model = Trainer(STORED)
     sessions = iter((7, 8))
     board = Board(InterpretedLine(STORED, address_bits=ADDRESS_BITS), STORED, new_session=lambda: next(sessions))
-    assert board.capacity == 16
+    assert board.capacity == 128
     board.store(np.vstack((FEATURES, FEATURES)), np.hstack((LABELS, LABELS)))
-    again = next(board._requests.store(FEATURES[::-1], LABELS[::-1]))
-    board.link.ask(replace(again, word=6))
+    words = np.concatenate(list(stored_words(FEATURES[::-1], LABELS[::-1])))
+    board.link.ask(next(board._requests.store(words, 36)))
     for order in ([4, 1, 1, 0], [11, 5]):
         fired = board.replay(order, 1)
         chosen = [slot if slot < 6 else 11 - slot for slot in order]
         traces = model.train(FEATURES[chosen], LABELS[chosen], 1)
         np.testing.assert_array_equal(fired, [trace.outputs for trace in traces])
     np.testing.assert_array_equal(board.infer(FEATURES[:2], 2), model.infer(FEATURES[:2], 2))
-    answers = board.link.exchange(board._requests.replay(np.array(LONG), 0, 6))
+    answers = board.link.exchange(board._requests.replay(6 * np.array(LONG), 0, 6))
     next(answers)
     answers.close()
     board.open()
@@ -138,9 +138,9 @@ def test_wrong_requests_of_stored_samples_are_refused_and_change_nothing():
         ("the data are not as long", Request(command=Command.STORE, count=2, data=bytes(13))),
         ("the data are not as long", Request(command=Command.REPLAY, count=2, data=bytes(5))),
         ("another sample is next", Request(command=Command.REPLAY, word=4, count=1, data=bytes(3))),
-        ("there is no such slot", Request(command=Command.STORE, word=15, count=2, data=bytes(14))),
-        ("there is no such slot", Request(command=Command.REPLAY, count=2, data=b"\0\0\0\x10\0\0")),
-        ("there is no such slot", Request(command=Command.REPLAY, count=2, data=b"\0\0\1\0\0\0")),
+        ("the memory has no such place", Request(command=Command.STORE, word=127, count=2, data=bytes(4))),
+        ("the memory has no such place", Request(command=Command.REPLAY, count=2, data=b"\0\0\0\x80\0\0")),
+        ("the memory has no such place", Request(command=Command.REPLAY, count=2, data=b"\0\0\1\0\0\0")),
     ]
     for reason, request in wrong:
         with pytest.raises(BoardError, match=reason):
@@ -166,7 +166,7 @@ def test_a_board_without_memory_knows_no_such_commands():
 STORING_MUTATIONS = [
     (storing.StoringExecutor, "_trains", "super()._trains(work) |", "super()._trains(work) &"),
     (storing.StoringExecutor, "_queue", "feeder.drop.eq(1)", "feeder.drop.eq(0)"),
-    (storing.StoringExecutor, "_queue", "work.value[-8 * (SLOT_BYTES - 1) :]", "work.value[: 8 * (SLOT_BYTES - 1)]"),
+    (storing.StoringExecutor, "_queue", "-8 * (ADDRESS_BYTES - 1) :", ": 8 * (ADDRESS_BYTES - 1)"),
     (storing.StoringExecutor, "_queue", "(self.left == 0)", "(self.left == 2)"),
     (storing.StoringExecutor, "_keep", "feeder.begin.eq(1)", "feeder.begin.eq(0)"),
     (storing.StoringExecutor, "_keep", "feeder.first.eq(work.word)", "feeder.first.eq(0)"),

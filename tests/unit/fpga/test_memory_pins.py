@@ -10,7 +10,6 @@ from stochastor.fpga import building, implementation
 from stochastor.fpga.boards import BOARDS
 from stochastor.fpga.fit import Needs
 from stochastor.fpga.rates import link_samples_per_second, replay_samples_per_second
-from stochastor.fpga.sample_store import Slots
 from stochastor.fpga.target import Target
 from stochastor.model.config import Config, preset
 from stochastor.model.errors import ConfigError, ToolError
@@ -114,5 +113,6 @@ def test_a_build_says_what_the_memory_holds_and_how_fast_it_is_replayed(tmp_path
     assert ("memory_samples" in figures, "replay_samples_per_second" in figures) == (memory, memory)
     assert ("samples that the memory holds" in capsys.readouterr().out) == memory
     if memory:
-        assert figures["memory_samples"] == Slots.of(CONFIG, 24).count == (1 << 24) // 3
+        assert (figures["memory_words"], figures["memory_samples"]) == (1 << 24, (1 << 24) // 5)
+        assert figures["training_set_words"] > 3 * 5
         assert figures["replay_samples_per_second"] == round(80 * 100_000 / 259, 1)
