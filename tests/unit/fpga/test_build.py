@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
 from stochastor.cli import build_cycles
 from stochastor.cli.main import run
@@ -11,6 +12,7 @@ from stochastor.fpga import building, implementation
 from stochastor.fpga.boards import BOARDS
 from stochastor.model.config import Config
 from stochastor.model.errors import ToolError
+from test_data import idx_bytes
 
 from .fake_tools import FakeTools, report
 
@@ -221,3 +223,17 @@ def test_the_baud_rate_is_the_configurations_unless_another_is_given(tools, mach
     assert build(*machine, *options) == 0
     assert json.loads((tmp_path / "out" / "build.json").read_text())["baud"] == baud
     assert Config.from_toml(tmp_path / "out" / "stochastor.toml").baud == baud
+
+
+def test_cycles_are_counted_over_the_users_own_idx_files(tools, machine, tmp_path):
+    rng = np.random.default_rng(1)
+    directory = tmp_path / "own"
+    directory.mkdir()
+    for part, count in (("train", 20), ("t10k", 5)):
+        images = rng.integers(0, 256, (count, 2, 2), dtype=np.uint8)
+        (directory / f"{part}-images-idx3-ubyte").write_bytes(idx_bytes(images))
+        (directory / f"{part}-labels-idx1-ubyte").write_bytes(idx_bytes(np.arange(count) % 2))
+    assert build(*machine, "--data", f"idx:{directory}", "--samples", 20) == 0
+    figures = json.loads((tmp_path / "out" / "build.json").read_text())
+    assert figures["cycles_counted"] == f"by formula, over the first 20 samples of idx:{directory}"
+    assert figures["cycles_per_sample"] > 0
