@@ -149,7 +149,7 @@ def nonidealities() -> tuple[Nonideality, ...]:
         ),
         _shares("read noise", "% of a conductance", "read_noise", (0, 5), machines),
         _shares("mismatch of SET and RESET", "%", "mismatch", (0, 30)),
-        _shares("device-to-device spread of mismatch", "%", "mismatch_spread", (0, 2, 30)),
+        _shares("device-to-device spread of mismatch", "%", "mismatch_spread", (0, 10, 30)),
         Nonideality(
             title="nonlinearity",
             unit="label of SET, less for RESET",
@@ -198,12 +198,12 @@ def nonidealities() -> tuple[Nonideality, ...]:
         Nonideality(
             title="endurance",
             unit="pulses, spread by half",
-            levels=(_level("for ever"), *(_mortal(pulses) for pulses in (100_000, 10_000))),
+            levels=(_level("for ever"), *(_mortal(pulses) for pulses in (100_000, 10_000, 1_000))),
         ),
         Nonideality(
             title="half-selects",
             unit="of a step",
-            levels=(_level("0"), *(_level(f"{share:.0e}", half_select=share) for share in (1e-6, 1e-5, 1e-4))),
+            levels=(_level("0"), *(_level(f"{share:.0e}", half_select=share) for share in (1e-5, 1e-4, 1e-3))),
         ),
         Nonideality(
             title="wires",
