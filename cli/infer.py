@@ -57,7 +57,7 @@ def infer(
         "after_s": after_s,
         "weights_sha256": weights_sha256(trained.trainer.weights()),
     }
-    later = f" and {after_s:,g} s" if after_s else ""
+    later = f" and {after_s:,.12g} s" if after_s else ""
     print_classification(figures, f"after {trained.epoch} of {trained.config.epochs} epochs{later}")
     write_json(json, figures)
 

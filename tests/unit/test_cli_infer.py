@@ -105,7 +105,7 @@ def test_an_array_is_classified_with_as_it_is_later(dataset, source, tmp_path, c
     trained = AnalogRun.create_on(tmp_path / "run", replace(CONFIG, weight_bits=4), array, dataset, source)
     trained.train(dataset)
     assert infer(trained.path, "--after", "1e6", "--json", tmp_path / "figures.json") == 0
-    assert "after 1 of 1 epochs and 1e+06 s" in capsys.readouterr().out
+    assert "after 1 of 1 epochs and 1,000,000 s" in capsys.readouterr().out
     figures = json.loads((tmp_path / "figures.json").read_text())
     predicted = predictions(trained.trainer.infer(dataset.test_features, 16, 1e6))
     assert figures["accuracy"] == np.mean(predicted == dataset.test_labels)
