@@ -173,6 +173,9 @@ def _check_keys(values: dict[str, Any], known: list[str], prefix: str) -> None:
 
 _SOURCE = "NeuroSim V3.0 (Luo, Peng, Yu, ICONS 2019), Table II"
 
+# Means over the range, of exponents that depend on the state.
+_DRIFT = "drift: Nandakumar et al., ICECS 2019; aihwkit 1.1, PCMLikeNoiseModel"
+
 ARRAYS = {
     "ideal": ArrayConfig(),
     "taox": ArrayConfig(
@@ -214,11 +217,15 @@ ARRAYS = {
             set_nonlinearity=0.105,
             reset_nonlinearity=2.4,
             cycle_spread_of_range=0.015,
+            drift=0.05,
+            drift_spread=0.012,
+            drift_t0_s=20.0,
             set_voltage_V=0.9,
             reset_voltage_V=0.9,
             pulse_s=5e-6,
-            source=f"GST PCM: {_SOURCE}",
-        )
+            source=f"GST PCM: {_SOURCE}; {_DRIFT}",
+        ),
+        sample_s=0.01,
     ),
     "epiram": ArrayConfig(
         device=Device(

@@ -1,8 +1,10 @@
 """The learning machine on an analog array, operation by operation, and its fast twin in compiled loops."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,19 +58,35 @@ class FastAnalogTrainer(KernelTrainer):
     def train(self, features: Features, labels: Sequence[int] | NDArray[np.int64], exponent: int = 0) -> None:
         """Train samples in the order given; as `KernelTrainer.train`."""
         check_samples(self.config, features, labels, exponent)
-        labels, start = np.asarray(labels), 0
-        while start < len(features) and self._keeper.changes:
-            self._keeper.advance(self.samples_trained)
-            end = min(start + self._keeper.samples_ahead(), len(features))
-            super().train(features[start:end], labels[start:end], exponent)
-            start = end
-        super().train(features[start:], labels[start:], exponent)
+        labels = np.asarray(labels)
+        for chosen in self.stretches(self.samples_trained, len(features)):
+            super().train(features[chosen], labels[chosen], exponent)
 
-    def infer(self, features: Features, passes: int = 16) -> Votes:
-        """Classify samples; as `KernelTrainer.infer`."""
-        if len(features):
-            self._keeper.solve()
-        return super().infer(features, passes)
+    def stretches(self, first: int, count: int) -> Iterator[slice]:
+        """Slices of `count` samples from sample `first` on: in each, once it is given, pulses alone change devices."""
+        start = 0
+        while start < count and self._keeper.changes:
+            self._keeper.advance(first + start)
+            end = min(start + self._keeper.samples_ahead(), count)
+            yield slice(start, end)
+            start = end
+        if start < count or not self._keeper.changes:
+            yield slice(start, count)
+
+    def infer(self, features: Features, passes: int = 16, after_s: float = 0.0) -> Votes:
+        """Classify samples, `after_s` seconds after the last one was trained, in which the array was left alone.
+
+        Otherwise as `KernelTrainer.infer`.
+
+        Raises
+        ------
+        ConfigError
+            If `after_s` is negative or further than time reaches.
+        """
+        if not len(features):
+            return super().infer(features, passes)
+        with self._keeper.later(after_s):
+            return super().infer(features, passes)
 
     def weights(self) -> list[Cells]:
         """Cells nearest to the conductances, of layers 1 to L, each of shape (rows, columns * carry_digits)."""
@@ -107,6 +125,13 @@ class FastAnalogTrainer(KernelTrainer):
             np.array([[self._devices(p, d, layer) for d in range(config.carry_digits)] for p in (PLUS, MINUS)])
             for layer in range(1, config.layers + 1)
         ]
+
+    def seen(self) -> list[Conductances]:
+        """What reads see of `conductances`, likewise."""
+        if not self._analog.fades:
+            return self.conductances()
+        self._keeper.solve()
+        return [_faded(*each) for each in zip(self.conductances(), self._keeper.factors(), strict=True)]
 
     def load_conductances(self, conductances: Sequence[Conductances]) -> None:
         """Set all conductances, as `conductances` gives them.
@@ -186,6 +211,19 @@ class AnalogTrainer(Trainer):
         """Conductances of layers 1 to L, each of shape (2, digits, rows, columns), plus devices first, in quanta."""
         return [crossbar.conductances.astype(np.int32) for crossbar in self.crossbars]
 
+    def seen(self) -> list[Conductances]:
+        """What reads see of `conductances`, likewise."""
+        for crossbar in self.crossbars:
+            crossbar.history.solve(crossbar.conductances)
+        return [_faded(crossbar.conductances, crossbar.history.factors) for crossbar in self.crossbars]
+
+    def infer(self, features: Features, passes: int = 16, after_s: float = 0.0) -> Votes:
+        """Classify samples; as `FastAnalogTrainer.infer`."""
+        with ExitStack() as stack:
+            for crossbar in self.crossbars:
+                stack.enter_context(crossbar.history.later(after_s))
+            return super().infer(features, passes)
+
     def load_conductances(self, conductances: Sequence[Conductances]) -> None:
         """Set all conductances, as `conductances` gives them.
 
@@ -243,6 +281,12 @@ def make_analog_trainer(config: Config, array: ArrayConfig) -> FastAnalogTrainer
     except ImportError:
         warnings.warn(SLOW, stacklevel=2)
         return AnalogTrainer(config, array)
+
+
+def _faded(conductances: NDArray[Any], factors: NDArray[Any]) -> Conductances:
+    """What factors, in 2^-16, leave of conductances."""
+    seen: Conductances = ((conductances.astype(np.int64) * factors + ONE // 2) >> 16).astype(np.int32)
+    return seen
 
 
 def check_conductances(given: Sequence[Conductances], wanted: Sequence[Conductances]) -> None:
