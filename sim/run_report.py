@@ -123,7 +123,7 @@ def report_figures(
     samples, passes = (int(counted.totals[total]) for total in (Total.SAMPLES, Total.PASSES))
     events = ledger(config, counted)
     conductances = mean_conductances(run, array)
-    spent = energies(config, events, array.device, conductances, constants)
+    spent = energies(config, events, array, conductances, constants)
     synapses = sum(config.rows(layer) * config.columns(layer) for layer in range(1, config.layers + 1))
     macs = samples * synapses
     training = total_J(spent, TRAINING)
