@@ -43,8 +43,8 @@ def reproduce(
 
     Each training that ends is kept in DIR, so that an interrupted reproduction goes on where it was. Figures are means
     over seeds; trainings are one thread each. devices compares machine and backpropagation in situ on every array
-    preset, with their pulses and their energy, and draws pulse curves; nonidealities varies one at a time; remedies tries what helps
-    against mismatch and soft bounds.
+    preset, with their pulses and their energy, and draws pulse curves; nonidealities varies one at a time; remedies
+    tries what helps against mismatch and soft bounds.
 
     Examples:
 

@@ -27,6 +27,7 @@ ASSUMPTIONS = (
     "devices conduct at the mean conductance of their layer's array as it is now, whichever of them are driven",
     "a forward read conducts once for read_s, however often it is compared; so does a backward read of a row",
     "rows are pulsed one after the other, with a SET and a RESET pulse for each cell of a column with a sign",
+    "of these, pulses on references, and the share that is thinned out, take nothing; nor do those of zero-shifting",
     "no clock, leakage, wires between layers, sample memory, host, or verifying of writes",
     "multiply-accumulates are counted dense: rows times columns, bias row included, active or not",
 )

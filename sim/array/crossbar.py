@@ -192,7 +192,8 @@ class AnalogCrossbar:
     def _rest(self) -> Whole | int:
         """Conductances of cells that are 0: mid-range, or those of references, shape (digits, rows, columns)."""
         if self.array.moved == 1:
-            return self.population.low[MINUS]
+            references: Whole = self.population.low[MINUS]
+            return references
         return (self.steps.low + self.steps.high) // 2
 
 
