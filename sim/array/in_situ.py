@@ -16,7 +16,6 @@ from ...model.philox import philox
 from ...model.trainer import check_samples
 from .config import ArrayConfig
 from .crossbar import MINUS, PLUS
-from .device import whole_steps
 from .in_situ_arrays import PURPOSE, WORDS, Rounding, make_in_situ
 from .noise import ONE
 from .pulse_count import PulseCount, total
@@ -97,7 +96,7 @@ class InSituBackpropagation:
         self.rounding = _rounding(rounding)
         self.samples_trained = 0
         self._threshold, self._most_pulses, self._softmax = threshold, most_pulses, output == "softmax"
-        self._unit = ONE / (2 * whole_steps(array.device, self._config.digit_max).half_lsb * scale)
+        self._unit = ONE / (2 * array.steps(self._config.digit_max).half_lsb * scale)
         self._machine = _machine(self._config, array, compiled)
         self._machine.load([self._initial_cells(layer, gain) for layer in range(1, self._config.layers + 1)])
         if isinstance(self._machine, FastAnalogTrainer):

@@ -16,7 +16,7 @@ from .learners import ArrayLearner, InSituLearner
 from .noise import ONE
 from .wiring import Wires
 
-DEVICE_STUDIES = ("devices", "nonidealities")
+DEVICE_STUDIES = ("devices", "nonidealities", "remedies")
 ONE_CELL, CARRY, PULSES, ACCUMULATED = "one_cell", "carry", "pulses", "accumulated"
 MACHINES = {ONE_CELL: "one bit, one cell a weight", CARRY: "one bit, several cells, carry"}
 FLOATS = {PULSES: "float, whole pulses", ACCUMULATED: "float, accumulated, whole pulses"}
@@ -120,7 +120,12 @@ def find_device_study(name: str, quick: bool = False) -> Study:
     if name == "devices":
         return _devices(scale)
     if name == "nonidealities":
-        return _nonidealities(scale)
+        title = "What each non-ideality costs, on a device that is ideal otherwise"
+        return _levels(name, title, nonidealities(), scale)
+    if name == "remedies":
+        from .remedies import remedies  # which stands on this module
+
+        return _levels(name, "What helps against mismatch and soft bounds", remedies(), scale)
     raise ConfigError(f"there is no study of devices called {name!r}; there are {', '.join(DEVICE_STUDIES)}")
 
 
@@ -229,20 +234,21 @@ def _devices(scale: Scale) -> Study:
     )
 
 
-def _nonidealities(scale: Scale) -> Study:
+def _levels(name: str, title: str, kinds: tuple[Nonideality, ...], scale: Scale) -> Study:
+    """A study of all levels of `kinds`, with the settings for non-idealities."""
     rows = [
         Row(
             group=kind.title,
             label=level_label(level, series),
             learner=_learner("nonidealities", series, level.array, scale, level.bits),
         )
-        for kind in nonidealities()
+        for kind in kinds
         for level in kind.levels
         for series in kind.series
     ]
     return Study(
-        name=f"nonidealities{scale.suffix}",
-        title="What each non-ideality costs, on a device that is ideal otherwise",
+        name=f"{name}{scale.suffix}",
+        title=title,
         data=scale.data,
         validation=scale.validation,
         seeds=scale.nonidealities_seeds,

@@ -16,7 +16,6 @@ from ...model.fast import SLOW, KernelTrainer
 from ...model.trainer import Features, Trainer, Votes, check_samples, check_weights
 from .config import ArrayConfig
 from .crossbar import MINUS, PLUS, AnalogCrossbar
-from .device import whole_steps
 from .effective import Staleness
 from .history import check_history
 from .history_keeper import HistoryKeeper, State
@@ -49,7 +48,7 @@ class FastAnalogTrainer(KernelTrainer):
 
     def __init__(self, config: Config, array: ArrayConfig, *, counting: bool = False) -> None:
         self.array = array
-        self._steps = whole_steps(array.device, config.digit_max, config.pulses_per_step)
+        self._steps = array.steps(config.digit_max, config.pulses_per_step)
         arrays, ageing = make_analog(config, array, counting)
         self._analog = arrays[2]
         self._keeper = HistoryKeeper(config, array, arrays[0], arrays[2], ageing)
@@ -108,12 +107,12 @@ class FastAnalogTrainer(KernelTrainer):
         """
         config = self.config
         check_weights(config, weights)
-        middle = (self._steps.low + self._steps.high) // 2
         for layer, matrix in enumerate(weights, start=1):
             values = matrix.reshape(config.rows(layer), config.columns(layer), config.carry_digits).astype(np.int64)
-            shift = (values.transpose(2, 0, 1) * self._steps.half_lsb + ONE // 2) >> 16
+            shift = (values.transpose(2, 0, 1) * self._steps.device_lsb + ONE // 2) >> 16
             for digit in range(config.carry_digits):
-                for polarity, wanted in ((PLUS, middle + shift[digit]), (MINUS, middle - shift[digit])):
+                rest = self._rest(digit, layer)
+                for polarity, wanted in ((PLUS, rest + shift[digit]), (MINUS, rest - shift[digit])):
                     low, high = (self._bound(end, polarity, digit, layer) for end in range(2))
                     self._devices(polarity, digit, layer)[:] = np.clip(wanted, low, high)
         self._keeper.programmed()
@@ -179,6 +178,12 @@ class FastAnalogTrainer(KernelTrainer):
     def _devices(self, polarity: int, digit: int, layer: int) -> NDArray[np.signedinteger]:
         """Conductances of a layer's devices, shape (rows, columns)."""
         return self._part(self._analog.conductances[polarity, digit], layer)
+
+    def _rest(self, digit: int, layer: int) -> NDArray[np.signedinteger] | int:
+        """Conductances of a layer's cells that are 0: mid-range, or those of references."""
+        if self.array.moved == 1:
+            return self._bound(0, MINUS, digit, layer)
+        return (self._steps.low + self._steps.high) // 2
 
     def _bound(self, end: int, polarity: int, digit: int, layer: int) -> NDArray[np.signedinteger]:
         """Lower (0) or upper (1) ends of the ranges of a layer's devices."""

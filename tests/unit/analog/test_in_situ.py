@@ -47,7 +47,7 @@ def test_compiled_loops_leave_the_conductances_of_the_plain_learner(rounding, ou
     fast, plain = trained(learner(**options)), trained(learner(**options, compiled=False))
     assert all(np.array_equal(a, b) for a, b in zip(fast.conductances(), plain.conductances(), strict=True))
     assert fast.pulses() == plain.pulses()
-    assert fast.pulses().cells > 100
+    assert fast.pulses().pulses > 200
 
 
 HISTORIES = [

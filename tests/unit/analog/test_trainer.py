@@ -191,7 +191,7 @@ def test_pulses_and_the_conductances_that_they_meet_are_counted_alike(fields):
     config, array = machine("taox", fields), noisy(ARRAYS["taox"])
     fast, plain = trained(FastAnalogTrainer(config, array, counting=True)), trained(AnalogTrainer(config, array))
     assert fast.pulses() == plain.pulses()
-    assert all(count.cells for count in fast.pulses())
+    assert all(count.pulses for count in fast.pulses())
     uncounted = trained(FastAnalogTrainer(config, array))
     assert all(np.array_equal(a, b) for a, b in zip(uncounted.conductances(), fast.conductances(), strict=True))
 
