@@ -64,8 +64,8 @@ def cosim(
     """Train real samples on the golden model and on its Verilog, and compare every bit.
 
     Compared are row events, fired bits, gates, backward reads, signs, pulses, the weights that pulses leave, results,
-    and the weights at the end. The thinning schedule is run through in the N samples. A difference is named by sample,
-    layer, stage and lane, with both values, and the command exits with code 1.
+    and the weights and counters at the end. The thinning schedule is run through in the N samples. A difference is
+    named by sample, layer, stage and lane, or by layer and counter, with both values; the command exits with code 1.
 
     With --array, the model trains on analog arrays, and the hardware reaches arrays of the same devices by its pins;
     compared are all decisions and, at the end, all conductances. Whatever a pin does that the specification forbids is
@@ -131,6 +131,7 @@ def print_cosim(report: "CosimReport", config: Config) -> None:
     rows = [
         ("samples", f"{report.samples:,}"),
         ("decisions compared", f"{report.decisions:,}"),
+        ("counters compared", f"{report.counters}"),
         ("cycles per sample", f"{report.cycles_per_sample:,.1f}"),
         ("differences", f"{report.differences}"),
     ]

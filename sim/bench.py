@@ -9,17 +9,19 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, with_timeout
 
-from ..hdl.trainer import Access, Result
+from ..hdl.observation import read_counters
+from ..hdl.trainer import Access, Counters, Result
 from ..hdl.words import from_int, pack, to_int, unpack_array, word_count
 from .array.pins import PinViolation
 from .cocotb_runner import TASK_VARIABLE
 from .drivers import ArrayMonitor, Sink, Source, Stream, TraceMonitor
-from .scoreboard import Difference, Scoreboard
+from .scoreboard import Difference, Miscount, Scoreboard
 from .session import Outcome, Task, spread
 from .stimulus import training_beats
 
 MOST_WEIGHTS_READ = 1000
 CLOCK_NS = 10
+COUNTING_CYCLES = 3
 PATIENCE_NS = 1_000_000 * CLOCK_NS
 
 
@@ -42,21 +44,24 @@ async def hardware_agrees_with_the_golden_model(dut: Any) -> None:
     ArrayMonitor(dut, task.config, arrays, monitor.fail)
     sending = cocotb.start_soon(samples.send(_beats(task)))
 
+    difference: Difference | Miscount | PinViolation | None
     try:
-        difference: Difference | PinViolation | None = await _compare_samples(task, scoreboard, monitor, results)
+        difference = await _compare_samples(task, scoreboard, monitor, results)
     except PinViolation as violation:
         difference = violation
     cycles, busy_cycles = monitor.cycles, monitor.busy_cycles
     if difference is None:
         await sending
+        counters = await _read_counters(dut, task)
         difference = (
             scoreboard.check_conductances(arrays)
             if arrays
             else await _compare_weights(task, scoreboard, accesses, values)
-        )
+        ) or scoreboard.check_counters(counters)
     Outcome(
         samples=scoreboard.samples,
         decisions=scoreboard.decisions,
+        counters=scoreboard.counters,
         cycles=cycles,
         busy_cycles=busy_cycles,
         difference=None if difference is None else str(difference),
@@ -95,6 +100,14 @@ async def _compare_samples(
 def _votes(task: Task, result: int) -> Any:
     layout = Result(task.config.sizes[-1])
     return unpack_array(layout, "votes", from_int([result], word_count(layout.size)))[0]
+
+
+async def _read_counters(dut: Any, task: Task) -> dict[str, int | list[int]]:
+    """The hardware's counters, once all events have come to them."""
+    for _ in range(COUNTING_CYCLES):
+        await FallingEdge(dut.clk)
+    words = from_int([int(dut.counters.value)], word_count(Counters(task.config.layers).size))
+    return read_counters(task.config, words)
 
 
 async def _compare_weights(task: Task, scoreboard: Scoreboard, accesses: Source, values: Sink) -> Difference | None:

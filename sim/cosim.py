@@ -16,7 +16,7 @@ from .array.config import ArrayConfig
 from .array.pins import PinViolation
 from .cocotb_runner import build_design, check_tools, run_bench
 from .compiled import CompiledTrainer, build
-from .scoreboard import Difference, Scoreboard
+from .scoreboard import Difference, Miscount, Scoreboard
 from .session import Outcome, Task
 from .verilated import check_compiler
 
@@ -42,10 +42,13 @@ class CosimReport:
         Training samples compared.
     decisions : int
         Bits, signs, events, pulses and weights compared.
+    counters : int
+        Counters of the hardware compared with the model's, after all else agreed.
     differences : int
         0, or 1: at the first difference the comparison ends, as all that follows differs with it.
     first_difference : str or None
-        Sample, layer, stage and lane of it, and both values; or cycle, layer and pin that were used as they must not.
+        Sample, layer, stage and lane of it, and both values; or layer and name of a counter, and both values; or cycle,
+        layer and pin that were used as they must not.
     cycles_per_sample : float
         Clock cycles from the first beat to the end of the last sample, by sample, stalls included.
     busy_cycles_per_sample : float
@@ -55,6 +58,7 @@ class CosimReport:
     simulator: str
     samples: int
     decisions: int
+    counters: int
     differences: int
     first_difference: str | None
     cycles_per_sample: float
@@ -122,6 +126,7 @@ def cosimulate(
         simulator=str(simulator),
         samples=outcome.samples,
         decisions=outcome.decisions,
+        counters=outcome.counters,
         differences=int(outcome.difference is not None),
         first_difference=outcome.difference,
         cycles_per_sample=outcome.cycles / max(outcome.samples, 1),
@@ -186,7 +191,7 @@ def _check_arrays(config: Config, array: ArrayConfig | None) -> None:
 
 def _run_compiled(design: Design, task: Task, progress: Callable[[int], None]) -> Outcome:
     scoreboard = Scoreboard(task.config, task.weights, task.array)
-    difference: Difference | PinViolation | None = None
+    difference: Difference | Miscount | PinViolation | None = None
     arrays = task.arrays()
     with CompiledTrainer(task.config, design, stalls=task.stalls, stall_seed=task.seed, arrays=arrays) as hardware:
         for chunk in _chunks(task.exponents):
@@ -207,14 +212,16 @@ def _run_compiled(design: Design, task: Task, progress: Callable[[int], None]) -
         # A difference leaves the rest of its chunk uncompared: count cycles for the samples that were.
         share = scoreboard.samples / max(hardware.samples_trained, 1)
         cycles = round(share * hardware.cycles)
-        busy_cycles = round(share * hardware.counters()["busy_cycles"])  # type: ignore[operator]
+        counters = hardware.counters()
+        busy_cycles = round(share * counters["busy_cycles"])  # type: ignore[operator]
         if difference is None:
             difference = (
                 scoreboard.check_conductances(arrays) if arrays else scoreboard.check_weights(hardware.weights())
-            )
+            ) or scoreboard.check_counters(counters)
     return Outcome(
         samples=scoreboard.samples,
         decisions=scoreboard.decisions,
+        counters=scoreboard.counters,
         cycles=cycles,
         busy_cycles=busy_cycles,
         difference=None if difference is None else str(difference),

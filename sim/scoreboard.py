@@ -1,6 +1,6 @@
 """The scoreboard: the golden model beside the hardware, whole traces compared, nothing tolerated."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +56,29 @@ class Difference:
         )
 
 
+@dataclass(frozen=True)
+class Miscount:
+    """A counter in which hardware and model differ.
+
+    Attributes
+    ----------
+    name : str
+    layer : int
+        1 to L; 0 for a counter of the machine.
+    expected, actual : int
+        What the model and what the hardware say.
+    """
+
+    name: str
+    layer: int
+    expected: int
+    actual: int
+
+    def __str__(self) -> str:
+        whose = f"layer {self.layer}, " if self.layer else ""
+        return f"after the last sample, {whose}counter {self.name}: model {self.expected}, hardware {self.actual}"
+
+
 class Scoreboard:
     """Trains the golden model along and compares.
 
@@ -67,6 +90,12 @@ class Scoreboard:
         Power-up weights, if they are not the configuration's initial ones.
     array : ArrayConfig, optional
         The arrays of model and hardware, if they are analog.
+
+    Attributes
+    ----------
+    model : Trainer
+    samples, decisions, counters : int
+        Compared so far.
     """
 
     def __init__(
@@ -78,6 +107,7 @@ class Scoreboard:
         self._weights = self.model.weights()
         self.samples = 0
         self.decisions = 0
+        self.counters = 0
 
     def check(self, features: NDArray[np.uint8], observed: Observed) -> Difference | None:
         """Train the model with the same sample and return the first difference, if any."""
@@ -114,6 +144,15 @@ class Scoreboard:
             self.decisions += expected.size
         return None
 
+    def check_counters(self, counters: Mapping[str, int | list[int]]) -> Miscount | None:
+        """Compare all counters after the last sample; the hardware's may be more."""
+        for name, expected in self.model.counts.to_dict().items():
+            for layer, (model, hardware) in enumerate(zip(_by_layer(expected), _by_layer(counters[name]), strict=True)):
+                self.counters += 1
+                if model != hardware:
+                    return Miscount(name, layer + isinstance(expected, list), model, hardware)
+        return None
+
     def check_conductances(self, arrays: Sequence[SimulatedArray]) -> Difference | None:
         """Compare all conductances of the hardware's arrays, in quanta, with those of the model."""
         assert isinstance(self.model, AnalogTrainer)
@@ -140,6 +179,10 @@ def differences(config: Config, expected: Trace, actual: Trace) -> Iterator[Diff
     """
     yield from _decided(expected, actual)
     yield from _carried(config, expected, actual)
+
+
+def _by_layer(count: int | list[int]) -> list[int]:
+    return count if isinstance(count, list) else [count]
 
 
 def _differences(config: Config, trace: Trace, weights: list[Cells], observed: Observed) -> Iterator[Difference]:

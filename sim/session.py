@@ -93,16 +93,19 @@ class Outcome:
         Compared, the one that differs included.
     decisions : int
         Entries compared.
+    counters : int
+        Compared; none after a difference.
     cycles : int
         Clock cycles from the first beat to the end of the last sample.
     busy_cycles : int
         Those in which a sample was worked on.
     difference : str or None
-        The first difference: sample, layer, stage, lane, both values.
+        The first difference: sample, layer, stage, lane, both values; or the first counter, layer and both values.
     """
 
     samples: int
     decisions: int
+    counters: int
     cycles: int
     busy_cycles: int
     difference: str | None

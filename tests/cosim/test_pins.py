@@ -43,14 +43,16 @@ def full_cells(config: Config) -> list[np.ndarray]:
 def train(
     config: Config, array: ArrayConfig, *, stalls: float = 0.0, exponents: list[int] = EXPONENTS
 ) -> tuple[Session, Difference | None]:
-    """What the hardware did, and where it differs from the golden model, in conductances at last."""
-    return train_counting(config, array, stalls=stalls, exponents=exponents)[:2]
+    """What the hardware did, and where it differs from the golden model, in conductances and counters at last."""
+    session, difference, miscounts = train_counting(config, array, stalls=stalls, exponents=exponents)
+    assert not miscounts
+    return session, difference
 
 
 def train_counting(
     config: Config, array: ArrayConfig, *, stalls: float = 0.0, exponents: list[int] = EXPONENTS
 ) -> tuple[Session, Difference | None, set[str]]:
-    """As `train`, and the names of counters in which the two differ."""
+    """What the hardware did, where it differs from the golden model, and the names of counters that differ."""
     cells = full_cells(config)
     rng = np.random.default_rng(config.seed)
     features = rng.integers(0, 256, (len(exponents), config.sizes[0]), dtype=np.uint8)
@@ -157,9 +159,8 @@ VERIFIED = {
 def test_verified_carries_restore_the_weights_that_the_model_restores(name: str) -> None:
     kind, fields, stalls = VERIFIED[name]
     config = pinned(sizes=(2, 3), **CARRY | QUICK | fields)
-    session, difference, miscounts = train_counting(config, noisy(ARRAYS[kind]), stalls=stalls, exponents=[0] * 4)
+    session, difference = train(config, noisy(ARRAYS[kind]), stalls=stalls, exponents=[0] * 4)
     assert difference is None, str(difference)
-    assert not miscounts
     assert all(min(session.counters[f"restored_{name}"]) for name in ("rows", "up", "down"))
 
 
@@ -300,7 +301,7 @@ def test_one_wrong_line_is_noticed_at_its_stage_or_pin(
     array = ON_ARRAYS.get(config, noisy(ARRAYS["taox"]))
     mutate(monkeypatch, owner, method, code, other)
     try:
-        found = str(train(config, array, exponents=exponents)[1])
+        found = str(train_counting(config, array, exponents=exponents)[1])
     except PinViolation as violation:
         found = str(violation)
     assert where in found
@@ -309,9 +310,7 @@ def test_one_wrong_line_is_noticed_at_its_stage_or_pin(
 @pytest.mark.parametrize("config", [SMALL, DRAWS, XOR, CELLS, STEPS, CHECKED, BEYOND])
 def test_machines_of_the_wrong_lines_are_right_without_them(config: Config) -> None:
     array = ON_ARRAYS.get(config, noisy(ARRAYS["taox"]))
-    _, difference, miscounts = train_counting(config, array, exponents=[0] * SAMPLES.get(config, 4))
-    assert difference is None
-    assert not miscounts
+    assert train(config, array, exponents=[0] * SAMPLES.get(config, 4))[1] is None
 
 
 # Class, method, the code as it is, the code as it is not, counters that must differ.

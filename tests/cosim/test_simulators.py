@@ -8,6 +8,7 @@ import pytest
 from stochastor.hdl.verilog import Design, generate
 from stochastor.model.config import Config, preset
 from stochastor.model.errors import DataError, RunError, ToolError
+from stochastor.model.ledger import Count, Total
 from stochastor.sim import cocotb_runner
 from stochastor.sim.cosim import CosimReport, Simulator, best_simulator, cosimulate
 from stochastor.sim.scoreboard import Scoreboard
@@ -48,6 +49,7 @@ def test_every_simulator_agrees_with_the_model(design: Design, simulator: Simula
     report = run(design, simulator)
     assert (report.samples, report.differences, report.first_difference) == (SAMPLES, 0, None)
     assert report.decisions > 200 * SAMPLES
+    assert report.counters == len(Total) + TINY.layers * len(Count)
     assert report.cycles_per_sample > report.busy_cycles_per_sample > 100
 
 
@@ -107,6 +109,19 @@ def test_expected_values_that_are_wrong_are_noticed(design: Design, monkeypatch:
 
     monkeypatch.setattr(Scoreboard, "check", corrupted)
     assert run(design, Simulator.COMPILED).differences == 1
+
+
+def test_expected_counters_that_are_wrong_are_noticed(design: Design, monkeypatch: pytest.MonkeyPatch) -> None:
+    check = Scoreboard.check_counters
+
+    def corrupted(self: Scoreboard, counters: dict[str, int | list[int]]) -> object:
+        self.model.counts.layers[1, Count.LOWERED] += 1
+        return check(self, counters)
+
+    monkeypatch.setattr(Scoreboard, "check_counters", corrupted)
+    difference = run(design, Simulator.COMPILED).first_difference
+    assert difference is not None
+    assert re.fullmatch(r"after the last sample, layer 2, counter lowered: model \d+, hardware \d+", difference)
 
 
 def test_a_design_that_does_not_build_is_one_line(design: Design) -> None:

@@ -4,8 +4,10 @@ import re
 import pytest
 from stochastor.cli import cosim as cosim_module
 from stochastor.cli.main import run
+from stochastor.hdl import layer as hdl_layer
 from stochastor.hdl.verilog import generate
 from stochastor.model.config import Config
+from stochastor.model.ledger import Count, Total
 
 CONFIG = Config(sizes=(5, 3, 2))
 
@@ -47,6 +49,8 @@ def test_figures_are_printed_and_written_under_plain_keys(config_file, tmp_path,
     assert {"samples", "decisions", "differences", "cycles_per_sample", "simulator"} <= written.keys()
     assert (written["samples"], written["differences"], written["simulator"]) == (8, 0, "icarus")
     printed = capsys.readouterr().out
+    assert written["counters"] == len(Total) + CONFIG.layers * len(Count)
+    assert re.search(rf"counters compared +{written['counters']}", printed)
     for figure in (f"{written['decisions']:,}", f"{written['cycles_per_sample']:.1f}"):
         assert figure in printed
 
@@ -68,6 +72,29 @@ def test_verilog_is_simulated_as_delivered(delivered, capsys):
         r"model -?\d+, hardware -?\d+",
         difference,
     )
+
+
+def test_a_counter_that_differs_is_named_with_its_layer(tmp_path, capsys, monkeypatch):
+    events = hdl_layer.EventCounters
+
+    class Miscounting(events):
+        def elaborate(self, platform):
+            m = super().elaborate(platform)
+            with m.If(self.pulsed):
+                m.d.sync += self.counters.lowered.eq(self.counters.lowered + 1)
+            return m
+
+    monkeypatch.setattr(hdl_layer, "EventCounters", Miscounting)
+    for name, content in generate(CONFIG).files().items():
+        (tmp_path / name).write_bytes(content)
+    figures = tmp_path / "figures.json"
+    arguments = "--verilog", tmp_path, "--data", "random", "--samples", 8, "--simulator", "icarus", "--json", figures
+    assert cosim(*arguments) == 1
+    printed = capsys.readouterr().out
+    assert re.search(r"differences +1", printed)
+    named = r"after the last sample, layer 1, counter lowered: model \d+, hardware \d+"
+    assert re.search(f"first difference: {named}", printed)
+    assert re.fullmatch(named, json.loads(figures.read_text())["first_difference"])
 
 
 def test_a_delivered_design_of_another_configuration_is_refused(delivered, capsys):
