@@ -178,7 +178,7 @@ class _Comparison:
 
     def same_traces(self, config: Config, expected: Sequence[Trace], actual: Sequence[Trace]) -> bool:
         """Compare traces, sample by sample; none if the board told of none."""
-        for model, board in zip(expected, actual, strict=False):
+        for model, board in zip(expected, actual, strict=bool(actual)):
             self.compared += model.decisions
             difference = next(differences(config, model, board), None)
             if difference is not None:

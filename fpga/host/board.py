@@ -276,12 +276,17 @@ class Board:
         features, labels, exponent, progress
             As of `train`.
 
+        Returns
+        -------
+        list of Trace
+            Of each sample.
+
         Raises
         ------
         DataError
             If a sample does not fit the machine; none is trained then.
         BoardError
-            If the board was built without traces; none is trained then.
+            If the board was built without traces; none is trained then, and the session is over.
         LinkLostError, BoardResetError, BoardError
             As of `train`.
         """

@@ -9,6 +9,7 @@ from stochastor.fpga import answers, executor, requests, samples, storing, trace
 from stochastor.fpga.host.board import Board
 from stochastor.fpga.host.coding import stored_words
 from stochastor.fpga.host.packets import Request
+from stochastor.fpga.host.traces import TraceReader
 from stochastor.fpga.protocol import Command
 from stochastor.model.config import Config
 from stochastor.model.errors import BoardError, StochastorError
@@ -105,7 +106,7 @@ def check_replay():
     board.link.ask(next(board._requests.store(words, 36)))
     for order in ([4, 1, 1, 0], [11, 5]):
         fired = board.replay(order, 1)
-        chosen = [slot if slot < 6 else 11 - slot for slot in order]
+        chosen = [number if number < 6 else 11 - number for number in order]
         traces = model.train(FEATURES[chosen], LABELS[chosen], 1)
         np.testing.assert_array_equal(fired, [trace.outputs for trace in traces])
     np.testing.assert_array_equal(board.infer(FEATURES[:2], 2), model.infer(FEATURES[:2], 2))
@@ -222,6 +223,9 @@ def check_traces():
     assert all(len(layer.carried_up) for layer in traces[0].layers)
     for told, trace in zip(board.trace(FEATURES[:2], LABELS[:2]), traces, strict=True):
         assert next(differences(TRACED, trace, told), None) is None
+    board.infer(FEATURES[2:3], 1)
+    again = TraceReader(TRACED, board.link, board._requests).read(1, int(LABELS[1]), 0)
+    assert next(differences(TRACED, traces[1], again), None) is None
 
 
 def test_a_board_tells_the_trace_of_a_sample():
@@ -233,6 +237,7 @@ TRACE_MUTATIONS = [
     (trace_recorder.Log, "elaborate", "self.count.eq(self.count + 1)", "self.count.eq(self.count + 2)"),
     (trace_recorder.Log, "elaborate", "chosen.eq(self.index[:low_bits])", "chosen.eq(0)"),
     (trace_recorder.LayerRecorder, "elaborate", "self.training & ~worked", "~self.training & worked"),
+    (trace_recorder.LayerRecorder, "_keep_steps", "self.training & Cat", "Cat"),
     (trace_recorder.LayerRecorder, "_keep_carries", "carries.begin.eq(begin)", "carries.begin.eq(0)"),
     (trace_recorder.TraceRecorder, "elaborate", "self.address.layer", "~self.address.layer"),
     (executor.Executor, "_tell_trace", "index.eq(index + 1)", "index.eq(index)"),

@@ -75,7 +75,7 @@ def test_a_memory_takes_room_and_a_machine_that_fits_without_is_told_so():
 
 def test_replaying_is_bounded_by_three_bytes_a_sample_and_the_packets_around():
     config = preset("small")
-    # 80 slots in a packet of 256 bytes, two blocks of COBS and a delimiter.
+    # 80 addresses in a packet of 256 bytes, two blocks of COBS and a delimiter.
     assert replay_samples_per_second(config, 40_000_000) == pytest.approx(80 * 100_000 / 259)
     assert link_samples_per_second(config, 40_000_000) == pytest.approx(3 * 100_000 / (214 + 2))
     # The answer is longer than the request where a sample is answered by many bytes.
