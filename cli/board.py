@@ -11,7 +11,15 @@ from ..model.errors import BoardResetError, ConfigError, LinkLostError
 from ..model.run import VOTES, Run
 from ..model.trainer import check_passes, predictions
 from .board_check import check_board, print_check
-from .board_connection import BaudOption, MemoryOption, PortOption, SimulatedOption, connect, simulated_port
+from .board_connection import (
+    BaudOption,
+    MemoryOption,
+    PortOption,
+    SimulatedOption,
+    TraceOption,
+    connect,
+    simulated_port,
+)
 from .console import notices, output, sample_progress
 from .infer import classification_figures, print_classification
 from .options import (
@@ -100,7 +108,7 @@ def train(
             else:
                 run = BoardRun.open_on(path, connected)
             samples = len(dataset.train_labels)
-            if replay and not run.finished and samples <= connected.capacity:
+            if replay and not run.finished and samples == connected.room(dataset.train_features):
                 with sample_progress("store", samples) as progress:
                     run.store(dataset, progress)
             report = finish_run(run, dataset, "stochastor board train")
@@ -166,6 +174,9 @@ def check(
     data: DataOption = None,
     seed: SeedOption = None,
     samples: Annotated[int, typer.Option("--samples", metavar="N", help="Training samples to compare.", min=1)] = 200,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Compare every decision of every sample; for boards built with --trace.")
+    ] = False,
     json: JsonOption = None,
 ) -> None:
     """Train the same samples on the board and on the golden model, and compare what crosses the link bit for bit.
@@ -175,16 +186,20 @@ def check(
     stored in it, and every other part of them is trained from there. Cells of arrays on the pins of the board are
     programmed and read back first, which shows wrong wires; whatever devices are not ideal in makes differences.
 
+    With --trace the board tells after each sample what every layer did, so that a difference is named by sample, layer,
+    stage and lane where it began. Samples then go over the link one by one.
+
     Examples:
 
         stochastor board check --port /dev/ttyUSB0 --preset digits
         stochastor board check --simulated --preset tiny --samples 500
+        stochastor board check --simulated --preset tiny --trace
     """
     check_json_path(json)
     machine = resolve_config(preset, config, seed=seed)
     dataset = load_data(data or DEFAULT_DATA, machine)
-    with connect(machine, port, simulated, baud, memory=memory) as connected:
-        report = check_board(connected, dataset, samples)
+    with connect(machine, port, simulated, baud, memory=memory, trace=trace) as connected:
+        report = check_board(connected, dataset, samples, trace=trace)
     print_check(report, machine)
     write_json(json, report.to_dict() | {"config": machine.to_dict(), "config_sha256": machine.digest})
     if report.first_difference is not None:
@@ -194,6 +209,7 @@ def check(
 @board.command()
 def simulate(
     memory: MemoryOption = False,
+    trace: TraceOption = False,
     baud: BaudOption = None,
     preset: PresetOption = None,
     config: ConfigOption = None,
@@ -204,10 +220,10 @@ def simulate(
     Examples:
 
         stochastor board simulate --preset tiny
-        stochastor board train --port /dev/pts/7 --baud 250000 --preset tiny --out runs/board
+        stochastor board train --port /dev/pts/7 --preset tiny --out runs/board
     """
     machine = resolve_config(preset, config, seed=seed)
-    with simulated_port(machine, baud, memory=memory) as (path, rate):
+    with simulated_port(machine, baud, memory=memory, trace=trace) as (path, rate):
         output.print(f"--port {path} --baud {rate}")
         notices.print("Ctrl-C pulls the cable")
         try:

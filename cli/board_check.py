@@ -1,7 +1,8 @@
 """Board and golden model side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from ..model.errors import DataError
 from ..model.schedule import exponent, sample_order
 from ..model.trace import Trace
 from ..model.trainer import Trainer
+from ..sim.scoreboard import differences
 from .console import make_table, output, sample_progress
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class CheckReport:
     samples : int
         Training samples compared.
     compared : int
-        Fired outputs, weights, generators, counters and votes compared.
+        Fired outputs, weights, generators, counters and votes compared, and the entries of traces.
     first_difference : str or None
         What differs first, with both values.
     samples_per_second : float
@@ -45,6 +47,8 @@ class CheckReport:
         Whether counters were among them; a board may be built without.
     replayed : int
         Training samples that came from the board's memory.
+    traced : bool
+        Whether traces were compared.
     """
 
     samples: int
@@ -54,13 +58,14 @@ class CheckReport:
     retries: int
     counters: bool
     replayed: int
+    traced: bool
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as --json takes them."""
         return asdict(self)
 
 
-def check_board(board: "Board", dataset: Dataset, samples: int) -> CheckReport:
+def check_board(board: "Board", dataset: Dataset, samples: int, trace: bool = False) -> CheckReport:
     """Train the first samples of the first epoch on a board and on the golden model, both anew, and compare.
 
     Raises
@@ -88,8 +93,9 @@ def check_board(board: "Board", dataset: Dataset, samples: int) -> CheckReport:
             retries=board.link.retries,
             counters=False,
             replayed=0,
+            traced=trace,
         )
-    stored = _store(board, dataset, order)
+    stored = 0 if trace else _store(board, dataset, order)
     replayed = 0
     traces: list[Trace] = []
     seconds = 0.0
@@ -97,16 +103,21 @@ def check_board(board: "Board", dataset: Dataset, samples: int) -> CheckReport:
         for start in range(0, samples, CHUNK):
             chosen = order[start : start + CHUNK]
             part = dataset.train_features[chosen], dataset.train_labels[chosen], exponent(start, samples)
+            told: list[Trace] = []
             begun = perf_counter()
-            if start // CHUNK % 2 == 0 and start + len(chosen) <= stored:
+            if trace:
+                told = board.trace(*part, progress=partial(_from, progress, start))
+                fired = np.array([sample.outputs for sample in told], dtype=np.int64)
+            elif start // CHUNK % 2 == 0 and start + len(chosen) <= stored:
                 fired = board.replay(stored - 1 - np.arange(start, start + len(chosen)), part[2])
                 replayed += len(chosen)
             else:
                 fired = board.train(*part)
             seconds += perf_counter() - begun
             traces += model.train(*part)
-            expected = np.array([trace.outputs for trace in traces[start:]], dtype=np.int64)
-            if not comparison.same(expected, fired, "sample {0}, output {1}", first=start):
+            expected = np.array([sample.outputs for sample in traces[start:]], dtype=np.int64)
+            same = comparison.same_traces(config, traces[start:], told)
+            if not (same and comparison.same(expected, fired, "sample {0}, output {1}", first=start)):
                 break
             progress(start + len(chosen))
     counters = board.counters()
@@ -122,6 +133,7 @@ def check_board(board: "Board", dataset: Dataset, samples: int) -> CheckReport:
         retries=board.link.retries,
         counters=bool(counters),
         replayed=replayed,
+        traced=trace,
     )
 
 
@@ -131,6 +143,7 @@ def print_check(report: CheckReport, config: Config) -> None:
         ("samples", f"{report.samples:,}"),
         *([("of them from the memory", f"{report.replayed:,}")] if report.replayed else []),
         ("words compared", f"{report.compared:,}"),
+        ("traces among them", "yes" if report.traced else "no"),
         ("counters among them", "yes" if report.counters else "no: the board has none"),
         ("training samples per second", f"{report.samples_per_second:,.1f}"),
         ("packets sent again", f"{report.retries:,}"),
@@ -140,6 +153,10 @@ def print_check(report: CheckReport, config: Config) -> None:
     output.print(make_table(f"{sizes} on the board, against the golden model", ("", ""), rows))
     if report.first_difference is not None:
         output.print(f"first difference: {report.first_difference}", style="bold red")
+
+
+def _from(progress: Callable[[int], None], start: int, done: int) -> None:
+    progress(start + done)
 
 
 class _Comparison:
@@ -159,10 +176,20 @@ class _Comparison:
             self.first = f"{place}: model {expected[at]}, board {actual[at]}"
         return not len(different)
 
+    def same_traces(self, config: Config, expected: Sequence[Trace], actual: Sequence[Trace]) -> bool:
+        """Compare traces, sample by sample; none if the board told of none."""
+        for model, board in zip(expected, actual, strict=bool(actual)):
+            self.compared += model.decisions
+            difference = next(differences(config, model, board), None)
+            if difference is not None:
+                self.first = self.first or str(difference).replace("hardware", "board")
+                return False
+        return True
+
 
 def _store(board: "Board", dataset: Dataset, order: NDArray[np.int64]) -> int:
-    """Store samples in an order that is not theirs, the last one first, as many as fit; their number."""
-    stored = order[: board.capacity][::-1]
+    """Store samples in an order that is not theirs, the last one first, as many as fit; how many."""
+    stored = order[: board.room(dataset.train_features[order])][::-1]
     if len(stored):
         with sample_progress("store", len(stored)) as progress:
             board.store(dataset.train_features[stored], dataset.train_labels[stored], progress)

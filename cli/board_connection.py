@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,9 +26,12 @@ SimulatedOption = Annotated[
 MemoryOption = Annotated[
     bool, typer.Option("--memory", help="The simulated board has a memory for samples, as a ULX3S has.")
 ]
+TraceOption = Annotated[
+    bool, typer.Option("--trace", help="The simulated board keeps traces, as one does that is built with --trace.")
+]
 BaudOption = Annotated[
     int | None,
-    typer.Option("--baud", metavar="N", help="Baud rate that the board was built with; 1,000,000 by default.", min=1),
+    typer.Option("--baud", metavar="RATE", help="Baud rate of the board, instead of the configuration's.", min=1),
 ]
 
 
@@ -39,6 +43,7 @@ def connect(
     baud: int | None,
     *,
     memory: bool = False,
+    trace: bool = False,
     sessions: Iterable[int] = (),
     stored: "Stored | None" = None,
 ) -> "Iterator[Board]":
@@ -50,8 +55,8 @@ def connect(
     port : str, optional
     simulated : bool
     baud : int, optional
-    memory : bool
-        Whether a simulated board has one.
+    memory, trace : bool
+        Whether a simulated board has one, and keeps them.
     sessions, stored
         As of `Board`.
 
@@ -69,30 +74,30 @@ def connect(
     if memory and not simulated:
         raise BoardError("--memory is for --simulated: a board at a --port says itself whether it has a memory")
     if port is not None:
-        from ..fpga.protocol import DEFAULT_BAUD
-
-        with _open(config, port, baud or DEFAULT_BAUD, sessions, stored) as board:
+        with _open(config, port, baud or config.baud, sessions, stored) as board:
             yield board
         return
     with (
-        simulated_port(config, baud, memory=memory) as (path, rate),
+        simulated_port(config, baud, memory=memory, trace=trace) as (path, rate),
         _open(config, path, rate, sessions, stored) as board,
     ):
         yield board
 
 
 @contextmanager
-def simulated_port(config: Config, baud: int | None, *, memory: bool = False) -> Iterator[tuple[str, int]]:
+def simulated_port(
+    config: Config, baud: int | None, *, memory: bool = False, trace: bool = False
+) -> Iterator[tuple[str, int]]:
     """A simulated board behind a pseudo-terminal: name of the port, and baud rate."""
-    from ..fpga.simulated.board import CLOCK_HZ, CLOCKS_PER_BIT, SimulatedBoard
+    from ..fpga.simulated.board import SimulatedBoard
     from ..fpga.simulated.port import SimulatedPort
 
-    rate = baud or CLOCK_HZ // CLOCKS_PER_BIT
+    machine = config if baud is None else replace(config, baud=baud)
     with notices.status("building the simulated board"):
-        simulation = SimulatedBoard(config, clock_hz=CLOCKS_PER_BIT * rate, baud=rate, memory=memory)
+        simulation = SimulatedBoard(machine, memory=memory, trace=trace)
     with simulation, SimulatedPort(simulation) as port:
         try:
-            yield port.path, rate
+            yield port.path, machine.baud
         except StochastorError:
             # What stopped the simulation comes before what the host saw of it.
             if port.failure is not None:

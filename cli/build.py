@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..model.config import Config
+from ..model.data import Dataset
 from ..model.errors import ConfigError
 from ..model.files import write_together
-from .build_cycles import MeasuredCycles, measure_cycles
+from .build_cycles import measure_cycles
 from .build_progress import BuildProgress
 from .console import make_table, notices, output
 from .options import DEFAULT_DATA, ConfigOption, DataOption, JsonOption, PresetOption, load_data, resolve_config
@@ -55,12 +56,22 @@ def build(
             show_default=False,
         ),
     ] = None,
-    baud: Annotated[int, typer.Option("--baud", metavar="RATE", min=1, help="Bits a second on the serial line.")] = (
-        1_000_000
-    ),
+    baud: Annotated[
+        int | None,
+        typer.Option(
+            "--baud",
+            metavar="RATE",
+            min=1,
+            help="Bits a second on the serial line, instead of the configuration's.",
+            show_default=False,
+        ),
+    ] = None,
     counters: Annotated[
         bool, typer.Option("--counters/--no-counters", help="Counters of events, a fifth of a small chip.")
     ] = True,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Keep the trace of the last training sample, for `board check --trace`.")
+    ] = False,
     memory: Annotated[
         bool,
         typer.Option("--memory/--no-memory", help="Keep samples in the board's memory, if it has one."),
@@ -112,8 +123,15 @@ def build(
     machine = resolve_config(preset, config)
     if array is not None:
         machine = replace(machine, array_side=array)  # type: ignore[arg-type]
+    if baud is not None:
+        machine = replace(machine, baud=baud)
     target = Target(
-        board=chosen, config=machine, baud=baud, frequency_MHz=frequency_mhz, counters=counters, memory=memory
+        board=chosen,
+        config=machine,
+        frequency_MHz=frequency_mhz,
+        counters=counters,
+        trace=trace,
+        memory=memory,
     )
     if verilog_only:
         _write_sources(target, out)
@@ -124,16 +142,17 @@ def build(
     dataset = load_data(data or DEFAULT_DATA, machine)
     with BuildProgress() as progress:
         done = build_target(target, seeds=range(seed, seed + seeds), jobs=jobs, told=progress.tell)
-    figures = _figures(done, target, measure_cycles(machine, dataset, samples))
+    figures = _figures(done, target, dataset, samples)
     content = (json_format.dumps(figures, indent=2) + "\n").encode("ascii")
     write_together(out, {**done.files(), MACHINE: machine.to_toml().encode("ascii"), FIGURES: content})
     _print_figures(chosen, machine, figures, out)
     write_json(json, figures)
 
 
-def _figures(done: "Build", target: "Target", cycles: MeasuredCycles) -> dict[str, Any]:
+def _figures(done: "Build", target: "Target", dataset: Dataset, samples: int) -> dict[str, Any]:
     from ..fpga.rates import core_samples_per_second, link_samples_per_second
 
+    cycles = measure_cycles(target.config, dataset, samples)
     clock_MHz = done.sources.clocking.frequency_MHz
     clock_hz = round(clock_MHz * 1e6)
     return {
@@ -142,25 +161,29 @@ def _figures(done: "Build", target: "Target", cycles: MeasuredCycles) -> dict[st
         "cycles_per_sample": round(cycles.per_sample, 1),
         "cycles_counted": cycles.how,
         "core_samples_per_second": round(core_samples_per_second(clock_MHz, cycles.per_sample)),
-        "link_samples_per_second": round(link_samples_per_second(target.config, clock_hz, target.baud), 1),
-        **_memory_figures(target, clock_hz),
-        "baud": target.baud,
+        "link_samples_per_second": round(link_samples_per_second(target.config, clock_hz), 1),
+        **_memory_figures(target, clock_hz, dataset),
+        "baud": target.config.baud,
         "counters": target.counters,
+        "trace": target.trace,
         "config": target.config.to_dict(),
         "config_sha256": target.config.digest,
     }
 
 
-def _memory_figures(target: "Target", clock_hz: int) -> dict[str, Any]:
+def _memory_figures(target: "Target", clock_hz: int, dataset: Dataset) -> dict[str, Any]:
     """What there is to say of a memory, if there is one."""
+    from ..fpga.host.coding import lengths
     from ..fpga.rates import replay_samples_per_second
-    from ..fpga.sample_store import Slots
+    from ..fpga.sample_store import most_words
 
     if target.chip is None:
         return {}
     return {
-        "replay_samples_per_second": round(replay_samples_per_second(target.config, clock_hz, target.baud), 1),
-        "memory_samples": Slots.of(target.config, target.chip.address_bits).count,
+        "replay_samples_per_second": round(replay_samples_per_second(target.config, clock_hz), 1),
+        "memory_words": 1 << target.chip.address_bits,
+        "memory_samples": (1 << target.chip.address_bits) // most_words(target.config.sizes[0]),
+        "training_set_words": int(lengths(dataset.train_features).sum()),
     }
 
 
@@ -220,5 +243,6 @@ def _memory_rows(figures: dict[str, Any]) -> list[tuple[str, str]]:
         return []
     return [
         ("training samples per second, replayed", f"{figures['replay_samples_per_second']:,}"),
-        ("samples that the memory holds", f"{figures['memory_samples']:,}"),
+        ("samples that the memory holds at least", f"{figures['memory_samples']:,}"),
+        ("words of the training set", f"{figures['training_set_words']:,} of {figures['memory_words']:,}"),
     ]

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from ..model.study import VOTES, Figure, Outcome, Row, Study
 from ..sim.array.learners import PULSE_ENERGY, PULSES, ArrayLearner, InSituLearner
-from ..sim.array.studies import SERIES, Nonideality, level_label, nonidealities
+from ..sim.array.remedies import remedies
+from ..sim.array.studies import MACHINES, SERIES, Nonideality, level_label, nonidealities
 from .reproducing import Outcomes
 from .study_report import describe_config, in_percent, table_line, words
 
@@ -59,6 +60,23 @@ def nonidealities_markdown(study: Study, outcomes: Outcomes) -> str:
             body.append([title if level is kind.levels[0] else "", level.label, *accuracies])
     settings = [f"{SERIES[name]}: {_first_settings(study, name)}." for name in used]
     header = ["non-ideality", "level", *(SERIES[name] for name in used)]
+    return _table("\n".join([_title(study), *settings]), header, body)
+
+
+def remedies_markdown(study: Study, outcomes: Outcomes) -> str:
+    """The table of what helps against mismatch and soft bounds: accuracy and pulses of each machine by remedy."""
+    body = []
+    for kind in remedies():
+        for level in kind.levels:
+            cells = []
+            for name in MACHINES:
+                found = outcomes[kind.title, level_label(level, name)]
+                cells += [in_percent(accuracy_of(found)), _shown(COLUMNS[0], found)]
+            body.append([kind.title if level is kind.levels[0] else "", level.label, *cells])
+    settings = [f"{SERIES[name]}: {_first_settings(study, name)}." for name in MACHINES]
+    header = ["devices", "what is done"]
+    for label in MACHINES.values():
+        header += [label, COLUMNS[0].title]
     return _table("\n".join([_title(study), *settings]), header, body)
 
 

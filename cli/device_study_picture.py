@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 COLOURS = {ONE_CELL: "#7fa6c9", CARRY: MACHINE, PULSES: BASELINE, ACCUMULATED: "#b03a2e"}
 MARKERS = {ONE_CELL: "s", CARRY: "o", PULSES: "^", ACCUMULATED: "v"}
-ACROSS = 3
+ACROSS, NONIDEALITIES_ACROSS = 3, 4
 DEVICES_IN_BAND = 200
 DEVICES_SHOWN = 5
 BAND = (5, 95)
@@ -80,8 +80,9 @@ def draw_nonidealities(path: Path, study: Study, outcomes: Outcomes) -> None:
 
     kinds = nonidealities()
     with rc_context(STYLE):
-        figure = Figure(figsize=(11, 0.9 + 2.7 * ceil(len(kinds) / ACROSS)), dpi=110, layout="constrained")
-        panels = figure.subplots(ceil(len(kinds) / ACROSS), ACROSS, squeeze=False, sharey=True).ravel()
+        down = ceil(len(kinds) / NONIDEALITIES_ACROSS)
+        figure = Figure(figsize=(12.5, 0.9 + 2.5 * down), dpi=110, layout="constrained")
+        panels = figure.subplots(down, NONIDEALITIES_ACROSS, squeeze=False, sharey=True).ravel()
         for panel, kind in zip(panels, kinds, strict=False):
             _draw_kind(panel, kind, outcomes)
         for panel in panels[len(kinds) :]:

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from ..model.data import Dataset
-from ..model.run import VOTES
+from ..model.errors import ConfigError
+from ..model.run import VOTES, Run
 from ..model.trace import weights_sha256
-from ..model.trainer import check_passes, predictions
-from ..sim.array.run import open_run
+from ..model.trainer import Votes, check_passes, predictions
+from ..sim.array.run import AnalogRun, open_run
 from .console import make_table, notices, output, percent
 from .options import DataOption, JsonOption, load_data
 from .report import check_json_path, write_json
@@ -26,6 +27,10 @@ def infer(
     passes: Annotated[
         int, typer.Option("--passes", metavar="T", help="Stochastic passes that vote on a sample, 1 to 255.")
     ] = VOTES,
+    after_s: Annotated[
+        float,
+        typer.Option("--after", metavar="SECONDS", help="Classify so long after training, on devices left alone."),
+    ] = 0.0,
     json: JsonOption = None,
 ) -> None:
     """Classify the test set by votes and print accuracy and confusion matrix.
@@ -36,6 +41,7 @@ def infer(
 
         stochastor infer runs/digits
         stochastor infer runs/digits --passes 1 --json figures.json
+        stochastor infer runs/gst --after 86400
     """
     check_json_path(json)
     check_passes(passes)
@@ -43,11 +49,25 @@ def infer(
     source = data or trained.data.source
     dataset = load_data(source, trained.config)
     with notices.status(f"{passes} passes over {len(dataset.test_labels):,} samples"):
-        predicted = predictions(trained.trainer.infer(dataset.test_features, passes))
+        predicted = predictions(_votes(trained, dataset, passes, after_s))
     figures = classification_figures(dataset, predicted, passes, trained.config.sizes[-1])
-    figures |= {"data": source, "epochs": trained.epoch, "weights_sha256": weights_sha256(trained.trainer.weights())}
-    print_classification(figures, f"after {trained.epoch} of {trained.config.epochs} epochs")
+    figures |= {
+        "data": source,
+        "epochs": trained.epoch,
+        "after_s": after_s,
+        "weights_sha256": weights_sha256(trained.trainer.weights()),
+    }
+    later = f" and {after_s:,.12g} s" if after_s else ""
+    print_classification(figures, f"after {trained.epoch} of {trained.config.epochs} epochs{later}")
     write_json(json, figures)
+
+
+def _votes(trained: Run, dataset: Dataset, passes: int, after_s: float) -> Votes:
+    if isinstance(trained, AnalogRun):
+        return trained.trainer.infer(dataset.test_features, passes, after_s)
+    if after_s:
+        raise ConfigError(f"--after is for machines on an analog array, and {trained.path} is on an exact one")
+    return trained.trainer.infer(dataset.test_features, passes)
 
 
 def classification_figures(dataset: Dataset, predicted: NDArray[np.int64], passes: int, outputs: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..fpga.bus.registers import Bus
-from ..model.config import PIN_CYCLES, ArraySide, Config
+from ..model.config import NOT_OF_THE_MACHINE, PIN_CYCLES, ArraySide, Config
 from ..model.errors import ConfigError, RunError
 from ..model.files import write_together
 from ..model.run import Run
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # What decides the bits of a trained machine; lanes, tables and beats may be chosen anew.
 AREA_FIELDS = ("lanes", "tables", "pixels_per_beat", "array_side", *PIN_CYCLES)
-BIT_FIELDS = tuple(field.name for field in fields(Config) if field.name not in (*AREA_FIELDS, "epochs"))
+BIT_FIELDS = tuple(field.name for field in fields(Config) if field.name not in {*AREA_FIELDS, *NOT_OF_THE_MACHINE})
 
 
 def verilog(

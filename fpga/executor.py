@@ -17,6 +17,7 @@ from .protocol import (
     GENERATOR_BYTES,
     LABEL_BYTES,
     SLOTS,
+    TRACE_BYTES,
     WINDOW,
     Command,
     Sizes,
@@ -24,6 +25,7 @@ from .protocol import (
 )
 from .requests import LENGTH_BITS
 from .samples import ResultBytes, SampleFeeder
+from .trace_recorder import WORD_BITS, TraceAddress, TraceRecorder
 
 ARGUMENT_BYTES = 6
 
@@ -39,6 +41,8 @@ class Executor(wiring.Component):
         The board's.
     counters : bool
         Whether the machine's counters can be read.
+    trace : bool
+        Whether a `TraceRecorder` keeps traces, which can be read.
 
     Members
     -------
@@ -48,6 +52,8 @@ class Executor(wiring.Component):
         The answer buffer's bytes, slot, busy, restart, again, again_slot.
     samples, results, access, values, idle, counters
         The machine's; the last only where it can be read.
+    trace_address, trace_word
+        The recorder's `address` and `word`, only where there is one.
     reset_machine : Out(1)
         Reset the machine, at the next edge.
     training, classifying : Out(1)
@@ -63,10 +69,11 @@ class Executor(wiring.Component):
 
     LAST_COMMAND = Command.RESET
 
-    def __init__(self, config: Config, identity: Identity, *, counters: bool = True) -> None:
+    def __init__(self, config: Config, identity: Identity, *, counters: bool = True, trace: bool = False) -> None:
         self._config = config
         self._identity = identity
         self._counters = counters
+        self._trace = trace
         self._sizes = Sizes.of(config)
         super().__init__(self._members())
 
@@ -95,11 +102,17 @@ class Executor(wiring.Component):
             "values": In(stream.Signature(32)),
             "idle": In(1),
             **({"counters": In(Counters(self._config.layers))} if self._counters else {}),
+            **self._trace_members(),
             "reset_machine": Out(1),
             "training": Out(1),
             "classifying": Out(1),
             "refused": Out(1),
         }
+
+    def _trace_members(self) -> dict[str, Any]:
+        if not self._trace:
+            return {}
+        return {"trace_address": Out(TraceAddress(self._config.layers)), "trace_word": In(WORD_BITS)}
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -133,6 +146,8 @@ class Executor(wiring.Component):
             self._tell_identity(m, work)
             if self._counters:
                 self._tell_counters(m, work)
+            if self._trace:
+                self._tell_trace(m, work)
             self._finish(m, work)
         return m
 
@@ -206,15 +221,19 @@ class Executor(wiring.Component):
                     m.d.sync += work.status.eq(Status.LENGTH)
                 with m.Elif(self._trains(work) & (work.word != work.position)):
                     m.d.sync += work.status.eq(Status.POSITION)
-                with m.Elif((work.command <= Command.OPEN) | (work.command > self.LAST_COMMAND)):
+                with m.Elif(self._unknown(work)):
                     m.d.sync += work.status.eq(Status.UNKNOWN)
                 with m.Else():
-                    self._check_slots(m, work)
+                    self._check_places(m, work)
         with m.State("WAIT"), m.If(self.idle | self._trains(work) | (work.command == Command.INFER)):
             m.next = "ANSWER"
 
-    def _check_slots(self, m: Module, work: "Work") -> None:
-        """Refuse slots that are not there; here there are none."""
+    def _unknown(self, work: "Work") -> Value:
+        unknown = (work.command <= Command.OPEN) | (work.command > self.LAST_COMMAND)
+        return unknown & (work.command != Command.TRACE) if self._trace else unknown
+
+    def _check_places(self, m: Module, work: "Work") -> None:
+        """Refuse addresses that are not there; here there are none."""
 
     def _begin_answer(self, m: Module, work: "Work") -> None:
         session = Mux(work.unheard, self.asked, self.session)
@@ -247,6 +266,9 @@ class Executor(wiring.Component):
             if self._counters:
                 with m.Case(Command.COUNTERS):
                     m.next = "COUNTERS"
+            if self._trace:
+                with m.Case(Command.TRACE):
+                    m.next = "TRACE"
             with m.Case(Command.RESET):
                 m.d.comb += self.reset_machine.eq(1)
                 m.d.sync += work.position.eq(0)
@@ -367,6 +389,26 @@ class Executor(wiring.Component):
                 m.d.sync += work.step.eq(work.step + 1)
                 with m.If(work.step == len(counters) // 8 - 1):
                     m.next = "END"
+
+    def _tell_trace(self, m: Module, work: "Work") -> None:
+        """Answer with words of the trace, one behind the other."""
+        address = self.trace_address
+        m.d.comb += [address.layer.eq(work.option), Cat(address.index, address.part).eq(work.word)]
+        index = work.word[: len(address.index)]
+        with m.State("TRACE"):
+            m.d.sync += work.step.eq(work.step + 1)
+            with m.If(work.count == 0):
+                m.next = "END"
+            with m.Elif(work.step == TraceRecorder.LATENCY):
+                m.d.sync += [work.value.eq(self.trace_word), work.step.eq(0)]
+                m.next = "TRACE_BYTES"
+        with m.State("TRACE_BYTES"):
+            m.d.comb += [self.answer.valid.eq(1), self.answer.p.byte.eq(work.value[:8])]
+            with m.If(self.answer.ready):
+                m.d.sync += [work.value.eq(work.value >> 8), work.step.eq(work.step + 1)]
+                with m.If(work.step == TRACE_BYTES - 1):
+                    m.d.sync += [work.step.eq(0), work.count.eq(work.count - 1), index.eq(index + 1)]
+                    m.next = "TRACE"
 
     def _finish(self, m: Module, work: "Work") -> None:
         with m.State("END"):

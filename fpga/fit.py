@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from ..hdl.carry import Carried
 from ..hdl.geometry import Geometry
 from ..model.config import ArraySide, Config, Gate
 from ..model.errors import ConfigError
@@ -10,9 +11,9 @@ from ..model.ledger import Count, Total
 from .boards import BOARDS, Board, Family
 from .pin_table import PinTable
 from .protocol import MOST_COUNT
-from .sample_store import Slots, read_ahead
-from .sdram import WORD_BITS
+from .sample_store import StoredWord, read_ahead
 from .target import Target
+from .trace_recorder import StepRecord, most_carries, most_steps
 
 BLOCK_SHAPES = {
     Family.ICE40: ((256, 16), (512, 8), (1024, 4), (2048, 2)),
@@ -33,6 +34,8 @@ LUTS_PER_LANE = 10.0
 LUTS_PER_READ_BIT = 2.8
 LUTS_PER_CELL_BIT = 3.5
 LUTS_OF_MEMORY = 1_000
+LUTS_OF_TRACE = 300
+LUTS_PER_TRACED_LINE = 4
 SURE = 1.05  # a machine is refused if the estimate is above the chip by this factor
 FEWER_LANES = (128, 64, 32, 16, 8, 4, 2, 1)
 
@@ -60,10 +63,12 @@ class Needs:
         return cls(
             block_rams=sum(_layer_blocks(config, family, geometry) for geometry in geometries)
             + _gate_blocks(config)
-            + _memory_blocks(target),
+            + _memory_blocks(target)
+            + _trace_blocks(target),
             luts=round(
                 BASE_LUTS
                 + LUTS_OF_MEMORY * (target.chip is not None)
+                + (LUTS_OF_TRACE + LUTS_PER_TRACED_LINE * sum(config.sizes[1:])) * target.trace
                 + LUTS_PER_COUNTER * (_counters(config) if target.counters else 0)
                 + sum(geometry.lanes * _luts_per_lane(geometry) for geometry in geometries)
             ),
@@ -107,6 +112,8 @@ def _remedies(target: Target) -> Iterator[str]:
     bare = replace(target, counters=False)
     if target.counters and _fits(bare):
         yield "--no-counters"
+    if target.trace and _fits(replace(target, trace=False)):
+        yield "no --trace"
     if target.chip and _fits(replace(target, memory=False)):
         yield "--no-memory"
     inside = config.array_side is ArraySide.MEMORY
@@ -156,11 +163,27 @@ def _gate_blocks(config: Config) -> int:
 
 
 def _memory_blocks(target: Target) -> int:
-    """Blocks of what is read ahead of a board's memory: words of samples, and slots."""
+    """Blocks of what is read ahead of a board's memory: words of samples, and where samples are."""
     if target.chip is None:
         return 0
-    slots, family = Slots.of(target.config, target.chip.address_bits), target.board.family
-    return blocks(family, read_ahead(slots), WORD_BITS, WORD_BITS) + blocks(family, MOST_COUNT, slots.bits, slots.bits)
+    family, word, place = target.board.family, StoredWord().size, target.chip.address_bits
+    words = blocks(family, read_ahead(target.config.sizes[0]), word, word)
+    return words + blocks(family, MOST_COUNT, place, place)
+
+
+def _trace_blocks(target: Target) -> int:
+    """Blocks of the records of a trace."""
+    if not target.trace:
+        return 0
+    config, family = target.config, target.board.family
+    taken = 0
+    for layer in range(1, config.layers + 1):
+        width = StepRecord(config, layer).size
+        taken += blocks(family, most_steps(config, layer), width, width)
+        if config.carry_digits > 1:
+            width = Carried(Geometry.of(config, layer)).size
+            taken += blocks(family, most_carries(config, layer), width, width)
+    return taken
 
 
 def table_blocks(family: Family, reference_bits: int) -> int:

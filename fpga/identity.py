@@ -30,7 +30,7 @@ class Identity:
     answer_bytes : int
         Longest answer, CRC included.
     capacity : int
-        Samples that the memory holds; 0 if there is none.
+        Words of 16 bits that the memory holds; 0 if there is none.
     """
 
     protocol: int
@@ -43,7 +43,7 @@ class Identity:
     capacity: int
 
     @classmethod
-    def of(cls, config: Config, clock_hz: int, baud: int, capacity: int = 0) -> Self:
+    def of(cls, config: Config, clock_hz: int, capacity: int = 0) -> Self:
         """Of a board that is built now."""
         sizes = Sizes.of(config)
         return cls(
@@ -51,7 +51,7 @@ class Identity:
             version=own_version(),
             config=config.digest,
             clock_hz=clock_hz,
-            baud=baud,
+            baud=config.baud,
             buffer_bytes=sizes.buffer,
             answer_bytes=sizes.answer,
             capacity=capacity,

@@ -136,7 +136,7 @@ def elaborate(target: Target, frequency_MHz: float) -> Sources:
     platform = board.load_platform()
     clocking = Clocking.choose(board, platform, frequency_MHz)
     clock_hz = round(clocking.frequency_MHz * 1e6)
-    top = BoardTop(target.config, clock_hz=clock_hz, baud=target.baud, counters=target.counters, memory=target.chip)
+    top = BoardTop(target.config, clock_hz=clock_hz, counters=target.counters, trace=target.trace, memory=target.chip)
     options: dict[str, Any] = {}
     if not board.vivado:
         options = {

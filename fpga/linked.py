@@ -17,6 +17,7 @@ from .protocol import Sizes
 from .requests import RequestBuffer
 from .sdram import MemoryPort
 from .storing import StoringExecutor
+from .trace_recorder import TraceRecorder, traces_of
 
 
 class LinkStatus(data.StructLayout):
@@ -49,6 +50,8 @@ class LinkedTrainer(wiring.Component):
         What OPEN tells of the board.
     counters : bool
         Whether there are counters, which a host can read.
+    trace : bool
+        Whether the trace of the last training sample is kept, which a host can read.
     weights : sequence of ndarray of int32, optional
         Power-up cells of layers 1 to L; those of the configuration's initial weights by default.
     address_bits : int
@@ -80,9 +83,11 @@ class LinkedTrainer(wiring.Component):
         weights: Sequence[Weights] | None = None,
         *,
         counters: bool = True,
+        trace: bool = False,
         address_bits: int = 0,
     ) -> None:
         self._config = config
+        self._trace = trace
         self._identity = identity
         self._counters = counters
         self._address_bits = address_bits
@@ -137,6 +142,8 @@ class LinkedTrainer(wiring.Component):
         ]
         if self._counters:
             m.d.comb += executor.counters.eq(trainer.counters)
+        if self._trace:
+            self._record(m, executor, trainer)
         with m.If(requests.damaged | executor.refused):
             m.d.sync += self.status.error.eq(1)
         with m.If(executor.open):
@@ -144,11 +151,19 @@ class LinkedTrainer(wiring.Component):
         return m
 
     def _make_executor(self) -> Executor:
+        read = {"counters": self._counters, "trace": self._trace}
         if self._address_bits:
-            return StoringExecutor(
-                self._config, self._identity, counters=self._counters, address_bits=self._address_bits
-            )
-        return Executor(self._config, self._identity, counters=self._counters)
+            return StoringExecutor(self._config, self._identity, **read, address_bits=self._address_bits)
+        return Executor(self._config, self._identity, **read)
+
+    def _record(self, m: Module, executor: Executor, trainer: Trainer) -> None:
+        m.submodules.recorder = recorder = TraceRecorder(self._config)
+        m.d.comb += [
+            *(getattr(recorder, name).eq(getattr(trainer, name)) for name in traces_of(self._config)),
+            recorder.training.eq(trainer.training),
+            recorder.address.eq(executor.trace_address),
+            executor.trace_word.eq(recorder.word),
+        ]
 
 
 _FROM_REQUESTS = ("left", "session", "asked", "opening", "closed", "again", "sequence")

@@ -9,8 +9,7 @@ from ..model.layer import generator_keys
 from ..model.ledger import Count, Total
 from ..model.lfsr import Bank
 
-PROTOCOL = 2
-DEFAULT_BAUD = 1_000_000
+PROTOCOL = 3
 SLOTS = 8
 WINDOW = SLOTS - 1
 CRC_BYTES = 4
@@ -19,10 +18,12 @@ REQUEST_BYTES = REQUEST_HEADER_BYTES + CRC_BYTES
 ANSWER_HEADER_BYTES = 6
 ANSWER_BYTES = ANSWER_HEADER_BYTES + CRC_BYTES
 LABEL_BYTES = 2
-SLOT_BYTES = 3
+WORD_BYTES = 2
+ADDRESS_BYTES = 3
 CELL_BYTES = 2
 GENERATOR_BYTES = 4
 COUNTER_BYTES = 4
+TRACE_BYTES = 4
 COUNTERS = (*(total.name.lower() for total in Total), "busy_cycles")
 LAYER_COUNTERS = tuple(count.name.lower() for count in Count)
 MOST_COUNT = 255
@@ -44,6 +45,7 @@ class Command(IntEnum):
     RESET = 8
     STORE = 9
     REPLAY = 10
+    TRACE = 11
 
 
 class Status(IntEnum):
@@ -54,7 +56,7 @@ class Status(IntEnum):
     POSITION = 0x82
     UNKNOWN = 0x83
     CLOSED = 0x84
-    SLOT = 0x85
+    PLACE = 0x85
 
 
 @dataclass(frozen=True, kw_only=True)

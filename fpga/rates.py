@@ -15,7 +15,7 @@ COBS_BLOCK = 254  # a byte of overhead for each
 MANY = 1000
 
 
-def link_samples_per_second(config: Config, clock_hz: int, baud: int) -> float:
+def link_samples_per_second(config: Config, clock_hz: int) -> float:
     """Training samples that the serial line can carry in a second, with requests one behind the other.
 
     Answers come on the other wire meanwhile.
@@ -23,21 +23,21 @@ def link_samples_per_second(config: Config, clock_hz: int, baud: int) -> float:
     Parameters
     ----------
     config : Config
-    clock_hz, baud : int
+    clock_hz : int
     """
     features, labels = np.zeros((MANY, config.sizes[0]), dtype=np.uint8), np.zeros(MANY, dtype=np.int64)
-    return _samples_per_second(_requests(config, clock_hz, baud).train(features, labels, 0, 0), baud)
+    return _samples_per_second(_requests(config, clock_hz).train(features, labels, 0, 0), config.baud)
 
 
-def replay_samples_per_second(config: Config, clock_hz: int, baud: int) -> float:
+def replay_samples_per_second(config: Config, clock_hz: int) -> float:
     """Samples of the board's memory whose order the serial line can carry in a second; as above.
 
     Parameters
     ----------
     config : Config
-    clock_hz, baud : int
+    clock_hz : int
     """
-    return _samples_per_second(_requests(config, clock_hz, baud).replay(np.zeros(MANY, dtype=np.int64), 0, 0), baud)
+    return _samples_per_second(_requests(config, clock_hz).replay(np.zeros(MANY, dtype=np.int64), 0, 0), config.baud)
 
 
 def core_samples_per_second(frequency_MHz: float, cycles_per_sample: float) -> float:
@@ -45,8 +45,8 @@ def core_samples_per_second(frequency_MHz: float, cycles_per_sample: float) -> f
     return 1e6 * frequency_MHz / cycles_per_sample
 
 
-def _requests(config: Config, clock_hz: int, baud: int) -> Requests:
-    return Requests(config, Identity.of(config, clock_hz, baud))
+def _requests(config: Config, clock_hz: int) -> Requests:
+    return Requests(config, Identity.of(config, clock_hz))
 
 
 def _samples_per_second(requests: Iterable[Request], baud: int) -> float:

@@ -1,73 +1,46 @@
 """Samples in a memory: written once, read in any order ahead of the machine."""
 
-from dataclasses import dataclass
-from typing import Self
-
-from amaranth.hdl import Module, Mux, ResetInserter, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect
 
 from ..hdl.presentation import SampleBeat, Sideband
-from ..model.config import Config
-from .protocol import LABEL_BYTES, MOST_COUNT
+from .protocol import MOST_COUNT
 from .samples import SampleFeeder
 from .sdram import READ_CYCLES, WORD_BITS, MemoryPort, MemoryRequest
 
 WORD_BYTES = WORD_BITS // 8
+PAIRS = WORD_BITS  # that a word says of which are not zero
 
 
-@dataclass(frozen=True, kw_only=True)
-class Slots:
-    """How samples lie in a memory: label and features as they cross the link, each sample from a word on.
-
-    Attributes
-    ----------
-    words : int
-        Of a slot.
-    count : int
-        Slots.
-    """
-
-    words: int
-    count: int
-
-    @classmethod
-    def of(cls, config: Config, address_bits: int) -> Self:
-        """In a memory of 2^address_bits words."""
-        words = -(-(LABEL_BYTES + config.sizes[0]) // WORD_BYTES)
-        return cls(words=words, count=(1 << address_bits) // words)
-
-    @property
-    def bits(self) -> int:
-        """Of the number of a slot."""
-        return (self.count - 1).bit_length()
+def most_words(inputs: int) -> int:
+    """Words of a stored sample at most: how many follow, its label, its pairs of features, and which are not zero."""
+    pairs = -(-inputs // WORD_BYTES)
+    return 2 + pairs + -(-pairs // PAIRS)
 
 
-def read_ahead(slots: Slots) -> int:
+def read_ahead(inputs: int) -> int:
     """Words that are read ahead, a power of two: a sample, and what is on its way at any time."""
-    return 1 << (slots.words + 2 * READ_CYCLES - 1).bit_length()
+    return 1 << (most_words(inputs) + 2 * READ_CYCLES - 1).bit_length()
 
 
-class SampleWriter(wiring.Component):
-    """Writes samples to slots that follow each other.
+class WordWriter(wiring.Component):
+    """Writes words that follow each other.
 
     Parameters
     ----------
-    inputs : int
-        Of the network.
-    slots : Slots
     address_bits : int
         Of a word.
 
     Members
     -------
     first : In
-        Slot of the first sample.
+        Address of the first word.
     begin : In(1)
         Begin with it.
     bytes : In(stream of 8)
-        Two of a label, then the features; sample after sample.
+        Two of a word, the lower one first.
     requests : Out(stream of MemoryRequest)
     idle : Out(1)
         All that came is written.
@@ -77,12 +50,10 @@ class SampleWriter(wiring.Component):
     A byte takes a cycle, a word another one at least.
     """
 
-    def __init__(self, inputs: int, slots: Slots, address_bits: int) -> None:
-        self._bytes = LABEL_BYTES + inputs
-        self._slots = slots
+    def __init__(self, address_bits: int) -> None:
         super().__init__(
             {
-                "first": In(slots.bits),
+                "first": In(address_bits),
                 "begin": In(1),
                 "bytes": In(stream.Signature(8)),
                 "requests": Out(stream.Signature(MemoryRequest(address_bits))),
@@ -93,44 +64,57 @@ class SampleWriter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         request = self.requests.p
-        byte = Signal(range(self._bytes))
-        last = byte == self._bytes - 1
+        second, whole = Signal(), Signal()
+        address, word = Signal.like(request.address), Signal.like(request.word)
         m.d.comb += [
             request.write.eq(1),
-            self.bytes.ready.eq(~self.requests.valid),
-            self.idle.eq(~self.requests.valid),
+            request.address.eq(address),
+            request.word.eq(word),
+            self.requests.valid.eq(whole),
+            self.bytes.ready.eq(~whole),
+            self.idle.eq(~whole),
         ]
-        address, word, whole = Signal.like(request.address), Signal.like(request.word), Signal()
-        m.d.comb += [request.address.eq(address), request.word.eq(word), self.requests.valid.eq(whole)]
         with m.If(self.bytes.valid & self.bytes.ready):
-            m.d.sync += [byte.eq(Mux(last, 0, byte + 1)), whole.eq(byte[0] | last)]
-            with m.If(byte[0]):
-                m.d.sync += word[8:].eq(self.bytes.p)
-            with m.Else():
-                m.d.sync += word.eq(self.bytes.p)
+            m.d.sync += [word.eq(Cat(word[8:], self.bytes.p)), second.eq(~second), whole.eq(second)]
         with m.If(self.requests.valid & self.requests.ready):
             m.d.sync += [whole.eq(0), address.eq(address + 1)]
         with m.If(self.begin):
-            m.d.sync += [address.eq(self.first * self._slots.words), byte.eq(0)]
+            m.d.sync += [address.eq(self.first), second.eq(0)]
         return m
 
 
+class StoredWord(data.StructLayout):
+    """A word of a stored sample.
+
+    Members
+    -------
+    word : 16
+    last : 1
+        It is the last one of its sample.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"word": WORD_BITS, "last": 1})
+
+
 class SampleReader(wiring.Component):
-    """Reads slots, as far ahead as it has room for: a sample at least.
+    """Reads stored samples, as far ahead as it has room for: a sample at least.
 
     Parameters
     ----------
-    slots : Slots
+    inputs : int
+        Of the network.
     address_bits : int
         Of a word.
 
     Members
     -------
-    slots : In(stream of slot)
+    places : In(stream of address)
+        Where samples begin.
     memory : Out(MemoryPort)
         Reads only.
-    words : Out(stream of 16)
-        Of the slots, one after the other.
+    words : Out(stream of StoredWord)
+        Of the samples, one after the other, but for their first, which says how many follow.
     drop : In(1)
         Forget all; until `quiet`.
     quiet : Out(1)
@@ -138,16 +122,18 @@ class SampleReader(wiring.Component):
 
     Latency
     -------
-    A word takes a cycle, a slot one more.
+    A word takes a cycle. A sample takes two more, and a read of the memory, before which all of the sample before has
+    come.
     """
 
-    def __init__(self, slots: Slots, address_bits: int) -> None:
-        self._slots = slots
+    def __init__(self, inputs: int, address_bits: int) -> None:
+        self._inputs = inputs
+        self._address_bits = address_bits
         super().__init__(
             {
-                "slots": In(stream.Signature(slots.bits)),
+                "places": In(stream.Signature(address_bits)),
                 "memory": Out(MemoryPort(address_bits)),
-                "words": Out(stream.Signature(WORD_BITS)),
+                "words": Out(stream.Signature(StoredWord())),
                 "drop": In(1),
                 "quiet": Out(1),
             }
@@ -155,31 +141,123 @@ class SampleReader(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        words, depth = self._slots.words, read_ahead(self._slots)
-        m.submodules.kept = kept = ResetInserter(self.drop)(SyncFIFOBuffered(width=WORD_BITS, depth=depth))
+        depth = read_ahead(self._inputs)
+        m.submodules.kept = kept = ResetInserter(self.drop)(SyncFIFOBuffered(width=StoredWord().size, depth=depth))
         requests, coming = self.memory.requests, self.memory.words
         asked = requests.valid & requests.ready
         taken = self.words.valid & self.words.ready
-        address, left = Signal.like(requests.p.address), Signal(range(words + 1))
+        address, counted = Signal(self._address_bits), Signal(WORD_BITS)
+        # Words to ask for, and words that come; the number of words, which comes first, is none of either.
+        left, due = Signal(WORD_BITS), Signal(WORD_BITS)
         room, on_way = Signal(range(depth + 1), init=depth), Signal(range(depth + 1))
+        arrived = coming.valid & (due != 0)
+        last = due == 1
         m.d.comb += [
             requests.p.address.eq(address),
-            requests.valid.eq((left != 0) & (room != 0) & ~self.drop),
-            self.slots.ready.eq((left == 0) & ~self.drop),
-            kept.w_data.eq(coming.p),
-            kept.w_en.eq(coming.valid),
+            kept.w_data.eq(Cat(coming.p, last)),
+            kept.w_en.eq(arrived),
             self.words.p.eq(kept.r_data),
             self.words.valid.eq(kept.r_rdy),
             kept.r_en.eq(self.words.ready),
             self.quiet.eq(on_way == 0),
+            counted.eq(Mux(coming.p == 0, 1, coming.p)),
         ]
-        m.d.sync += [on_way.eq(on_way + asked - coming.valid), room.eq(room - asked + taken)]
+        m.d.sync += [
+            on_way.eq(on_way + asked - coming.valid),
+            room.eq(room - (asked & (left != 0)) + taken),
+            due.eq(due - arrived),
+        ]
         with m.If(asked):
-            m.d.sync += [address.eq(address + 1), left.eq(left - 1)]
-        with m.If(self.slots.valid & self.slots.ready):
-            m.d.sync += [address.eq(self.slots.p * words), left.eq(words)]
+            m.d.sync += address.eq(address + 1)
+        with m.FSM(name="read"):
+            with m.State("IDLE"):
+                m.d.comb += self.places.ready.eq(~self.drop & (due == 0))
+                with m.If(self.places.valid & self.places.ready):
+                    m.d.sync += address.eq(self.places.p)
+                    m.next = "COUNT"
+            with m.State("COUNT"):
+                m.d.comb += requests.valid.eq(~self.drop)
+                with m.If(asked):
+                    m.next = "COUNTED"
+                with m.If(self.drop):
+                    m.next = "IDLE"
+            with m.State("COUNTED"):
+                with m.If(coming.valid):
+                    m.d.sync += [left.eq(counted), due.eq(counted)]
+                    m.next = "WORDS"
+                with m.If(self.drop):
+                    m.next = "IDLE"
+            with m.State("WORDS"):
+                m.d.comb += requests.valid.eq((left != 0) & (room != 0) & ~self.drop)
+                with m.If(asked):
+                    m.d.sync += left.eq(left - 1)
+                with m.If((left == 0) | self.drop):
+                    m.next = "IDLE"
         with m.If(self.drop):
-            m.d.sync += [left.eq(0), room.eq(depth)]
+            m.d.sync += [left.eq(0), due.eq(0), room.eq(depth)]
+        return m
+
+
+class PairFiller(wiring.Component):
+    """Puts in the pairs of features that are left out of stored samples.
+
+    Parameters
+    ----------
+    inputs : int
+        Of the network.
+
+    Members
+    -------
+    stored : In(stream of StoredWord)
+        A label, then for each 16 pairs which of them are not zero, and those.
+    words : Out(stream of 16)
+        A label, then all pairs.
+
+    Latency
+    -------
+    A cycle for the label and for each pair, and one for each 16 pairs; words that are too much take one each.
+    """
+
+    def __init__(self, inputs: int) -> None:
+        self._pairs = -(-inputs // WORD_BYTES)
+        super().__init__({"stored": In(stream.Signature(StoredWord())), "words": Out(stream.Signature(WORD_BITS))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        stored, words = self.stored, self.words
+        left = Signal(range(self._pairs + 1))
+        ones, in_group = Signal(PAIRS), Signal(range(PAIRS))
+        ended = Signal()
+        with m.If(stored.valid & stored.ready):
+            m.d.sync += ended.eq(stored.p.last)
+        with m.FSM(name="fill"):
+            with m.State("LABEL"):
+                m.d.comb += [words.p.eq(stored.p.word), words.valid.eq(stored.valid), stored.ready.eq(words.ready)]
+                m.d.sync += left.eq(self._pairs)
+                with m.If(stored.valid & words.ready):
+                    m.next = "GROUP"
+            with m.State("GROUP"):
+                m.d.comb += stored.ready.eq(~ended)
+                m.d.sync += [ones.eq(stored.p.word), in_group.eq(PAIRS - 1)]
+                with m.If(ended | stored.valid):
+                    m.next = "PAIRS"
+            with m.State("PAIRS"):
+                from_memory = ones[0] & ~ended
+                m.d.comb += [
+                    words.p.eq(Mux(from_memory, stored.p.word, 0)),
+                    words.valid.eq(~from_memory | stored.valid),
+                    stored.ready.eq(from_memory & words.ready),
+                ]
+                with m.If(words.valid & words.ready):
+                    m.d.sync += [ones.eq(ones >> 1), in_group.eq(in_group - 1), left.eq(left - 1)]
+                    with m.If(left == 1):
+                        m.next = "REST"
+                    with m.Elif(in_group == 0):
+                        m.next = "GROUP"
+            with m.State("REST"):
+                m.d.comb += stored.ready.eq(~ended)
+                with m.If(ended):
+                    m.next = "LABEL"
         return m
 
 
@@ -279,7 +357,6 @@ class SampleStore(wiring.Component):
         Of the network.
     per_beat : int
         Features in a beat.
-    slots : Slots
     address_bits : int
         Of a word.
 
@@ -288,16 +365,16 @@ class SampleStore(wiring.Component):
     enable, idle, sideband, bytes, samples, taken
         As of `SampleFeeder`.
     replay : In(1)
-        Samples are those of `slots`; steady while one is fed.
-    slots : In(stream of slot)
-        What to read next; room for 255.
+        Samples are those at `places`; steady while one is fed.
+    places : In(stream of address)
+        Where the next sample begins; room for 255.
     drop : In(1)
-        Forget all slots, and what was read of them; until `quiet`.
+        Forget all places, and what was read from them; until `quiet`.
     quiet : Out(1)
     keep : In(1)
-        `bytes` are of samples to be kept; steady until `kept`.
+        `bytes` are of words to be kept; steady until `kept`.
     first, begin : In
-        Slot of the first of them; begin with it.
+        Address of the first of them; begin with it.
     kept : Out(1)
         All that came are in the memory.
     memory : Out(MemoryPort)
@@ -307,9 +384,8 @@ class SampleStore(wiring.Component):
     See the parts.
     """
 
-    def __init__(self, *, inputs: int, outputs: int, per_beat: int, slots: Slots, address_bits: int) -> None:
+    def __init__(self, *, inputs: int, outputs: int, per_beat: int, address_bits: int) -> None:
         self._shape = {"inputs": inputs, "outputs": outputs, "per_beat": per_beat}
-        self._slots = slots
         self._address_bits = address_bits
         super().__init__(
             {
@@ -320,11 +396,11 @@ class SampleStore(wiring.Component):
                 "samples": Out(stream.Signature(SampleBeat(outputs, per_beat))),
                 "taken": Out(1),
                 "replay": In(1),
-                "slots": In(stream.Signature(slots.bits)),
+                "places": In(stream.Signature(address_bits)),
                 "drop": In(1),
                 "quiet": Out(1),
                 "keep": In(1),
-                "first": In(slots.bits),
+                "first": In(address_bits),
                 "begin": In(1),
                 "kept": Out(1),
                 "memory": Out(MemoryPort(address_bits)),
@@ -333,8 +409,8 @@ class SampleStore(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.writer = writer = SampleWriter(self._shape["inputs"], self._slots, self._address_bits)
-        m.submodules.reader = reader = SampleReader(self._slots, self._address_bits)
+        m.submodules.writer = writer = WordWriter(self._address_bits)
+        m.submodules.reader = reader = SampleReader(self._shape["inputs"], self._address_bits)
         self._feed(m, writer, reader)
         self._queue(m, reader)
         m.d.comb += [
@@ -352,11 +428,13 @@ class SampleStore(wiring.Component):
             connect_stream(m, reader.memory.requests, self.memory.requests)
         return m
 
-    def _feed(self, m: Module, writer: SampleWriter, reader: SampleReader) -> None:
+    def _feed(self, m: Module, writer: WordWriter, reader: SampleReader) -> None:
         """Feed the samples of the link or those of the reader; what the link brings may be for the writer."""
         m.submodules.byte_feeder = byte_feeder = SampleFeeder(**self._shape)
         m.submodules.word_feeder = word_feeder = WordFeeder(**self._shape)
-        connect(m, reader.words, word_feeder.words)
+        m.submodules.filler = filler = ResetInserter(self.drop)(PairFiller(self._shape["inputs"]))
+        connect(m, reader.words, filler.stored)
+        connect(m, filler.words, word_feeder.words)
         for feeder, chosen in ((byte_feeder, ~self.replay), (word_feeder, self.replay)):
             m.d.comb += [feeder.enable.eq(self.enable & chosen), feeder.sideband.eq(self.sideband)]
         m.d.comb += [
@@ -373,17 +451,17 @@ class SampleStore(wiring.Component):
             connect_stream(m, byte_feeder.samples, self.samples)
 
     def _queue(self, m: Module, reader: SampleReader) -> None:
-        """Keep slots until the reader takes them."""
+        """Keep places until the reader takes them."""
         m.submodules.queue = queue = ResetInserter(self.drop)(
-            SyncFIFOBuffered(width=self._slots.bits, depth=MOST_COUNT + 1)
+            SyncFIFOBuffered(width=self._address_bits, depth=MOST_COUNT + 1)
         )
         m.d.comb += [
-            queue.w_data.eq(self.slots.p),
-            queue.w_en.eq(self.slots.valid),
-            self.slots.ready.eq(queue.w_rdy),
-            reader.slots.p.eq(queue.r_data),
-            reader.slots.valid.eq(queue.r_rdy),
-            queue.r_en.eq(reader.slots.ready),
+            queue.w_data.eq(self.places.p),
+            queue.w_en.eq(self.places.valid),
+            self.places.ready.eq(queue.w_rdy),
+            reader.places.p.eq(queue.r_data),
+            reader.places.valid.eq(queue.r_rdy),
+            queue.r_en.eq(reader.places.ready),
         ]
 
 

@@ -8,8 +8,8 @@ from amaranth.lib.wiring import Out, connect, flipped
 from ..model.config import Config
 from .executor import Executor, Work
 from .identity import Identity
-from .protocol import LABEL_BYTES, SLOT_BYTES, Command, Status
-from .sample_store import SampleStore, Slots
+from .protocol import ADDRESS_BYTES, WORD_BYTES, Command, Status
+from .sample_store import SampleStore
 from .sdram import MemoryPort
 
 
@@ -18,7 +18,7 @@ class StoringExecutor(Executor):
 
     Parameters
     ----------
-    config, identity, counters
+    config, identity, counters, trace
         As of `Executor`.
     address_bits : int
         Of a word of the memory.
@@ -31,15 +31,16 @@ class StoringExecutor(Executor):
 
     Latency
     -------
-    As of `Executor`. The slots of a REPLAY are read and checked before its answer begins, at a cycle a byte.
+    As of `Executor`. The addresses of a REPLAY are read and checked before its answer begins, at a cycle a byte.
     """
 
     LAST_COMMAND = Command.REPLAY
 
-    def __init__(self, config: Config, identity: Identity, *, counters: bool = True, address_bits: int) -> None:
+    def __init__(
+        self, config: Config, identity: Identity, *, counters: bool = True, trace: bool = False, address_bits: int
+    ) -> None:
         self._address_bits = address_bits
-        self._slots = Slots.of(config, address_bits)
-        super().__init__(config, identity, counters=counters)
+        super().__init__(config, identity, counters=counters, trace=trace)
 
     def _members(self) -> dict[str, Any]:
         return {**super()._members(), "memory": Out(MemoryPort(self._address_bits))}
@@ -49,7 +50,6 @@ class StoringExecutor(Executor):
             inputs=self._config.sizes[0],
             outputs=self._config.sizes[-1],
             per_beat=self._config.pixels_per_beat,
-            slots=self._slots,
             address_bits=self._address_bits,
         )
 
@@ -59,13 +59,13 @@ class StoringExecutor(Executor):
     def _measure(self, m: Module, work: Work) -> None:
         super()._measure(m, work)
         with m.If(work.command == Command.STORE):
-            m.d.comb += work.item.eq(self._sizes.features + LABEL_BYTES)
+            m.d.comb += work.item.eq(WORD_BYTES)
         with m.If(work.command == Command.REPLAY):
-            m.d.comb += work.item.eq(SLOT_BYTES)
+            m.d.comb += work.item.eq(ADDRESS_BYTES)
 
-    def _check_slots(self, m: Module, work: Work) -> None:
-        with m.If((work.command == Command.STORE) & (work.word + work.count > self._slots.count)):
-            m.d.sync += work.status.eq(Status.SLOT)
+    def _check_places(self, m: Module, work: Work) -> None:
+        with m.If((work.command == Command.STORE) & (work.word + work.count > 1 << self._address_bits)):
+            m.d.sync += work.status.eq(Status.PLACE)
         with m.If(work.command == Command.REPLAY):
             m.next = "DROP"
 
@@ -79,34 +79,35 @@ class StoringExecutor(Executor):
     def _samples(self, m: Module, work: Work, feeder: Any, results: Any) -> None:
         super()._samples(m, work, feeder, results)
         connect(m, feeder.memory, flipped(self.memory))
-        m.d.comb += feeder.replay.eq(work.command == Command.REPLAY)
+        # A register: what is compared for it has long been steady, and long paths begin with it.
+        m.d.sync += feeder.replay.eq(work.command == Command.REPLAY)
         self._queue(m, work, feeder)
         self._keep(m, work, feeder)
 
     def _queue(self, m: Module, work: Work, feeder: Any) -> None:
-        """Forget what a session before has left, then take the slots of a REPLAY."""
-        slot = Cat(work.value[-8 * (SLOT_BYTES - 1) :], self.bytes.p)
+        """Forget what a session before has left, then take the addresses of a REPLAY."""
+        place = Cat(work.value[-8 * (ADDRESS_BYTES - 1) :], self.bytes.p)
         with m.State("DROP"):
             m.d.comb += feeder.drop.eq(1)
             with m.If(feeder.quiet):
-                m.next = "SLOTS"
-        with m.State("SLOTS"):
+                m.next = "PLACES"
+        with m.State("PLACES"):
             m.d.comb += [
-                feeder.slots.p.eq(slot),
-                feeder.slots.valid.eq(self.bytes.valid & (work.step == SLOT_BYTES - 1)),
+                feeder.places.p.eq(place),
+                feeder.places.valid.eq(self.bytes.valid & (work.step == ADDRESS_BYTES - 1)),
                 self.bytes.ready.eq(1),
             ]
             with m.If(self.bytes.valid):
                 m.d.sync += [work.value.eq(Cat(work.value[8:], self.bytes.p)), work.step.eq(work.step + 1)]
-            with m.If(feeder.slots.valid):
+            with m.If(feeder.places.valid):
                 m.d.sync += work.step.eq(0)
-                with m.If(slot >= self._slots.count):
-                    m.d.sync += work.status.eq(Status.SLOT)
+                with m.If(place >> self._address_bits != 0):
+                    m.d.sync += work.status.eq(Status.PLACE)
             with m.If(self.left == 0):
                 m.next = "WAIT"
 
     def _keep(self, m: Module, work: Work, feeder: Any) -> None:
-        """Write samples into their slots."""
+        """Write words to the memory."""
         m.d.comb += feeder.first.eq(work.word)
         with m.State("KEEP"):
             m.d.comb += feeder.begin.eq(1)

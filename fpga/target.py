@@ -15,21 +15,21 @@ class Target:
     ----------
     board : Board
     config : Config
-    baud : int
-        Bits per second of the UART.
     frequency_MHz : float or None
         The clock; None for the board's usual one, or what the machine meets if that is less.
     counters : bool
         Whether there are counters, which a host can read.
+    trace : bool
+        Whether the trace of the last training sample is kept, which a host can read.
     memory : bool
         Whether samples can be kept in the board's memory, if it has one.
     """
 
     board: Board
     config: Config
-    baud: int
     frequency_MHz: float | None = None
     counters: bool = True
+    trace: bool = False
     memory: bool = True
 
     @property

@@ -14,7 +14,6 @@ from .identity import Identity
 from .linked import LinkedTrainer
 from .protocol import CLOCKS_PER_BIT_MIN, LABEL_BYTES, REQUEST_BYTES, Sizes
 from .requests import LENGTH_BITS
-from .sample_store import Slots
 from .sdram import SdramController, SdramPins
 from .sdram_chip import Chip
 from .uart import UartReceiver, UartTransmitter
@@ -33,13 +32,13 @@ class BoardTop(wiring.Component):
     config : Config
         The machine.
     clock_hz : int
-        Frequency of the domain `sync`.
-    baud : int
-        Bits a second on the serial line, at most a quarter of `clock_hz`.
+        Frequency of the domain `sync`, at least four times the baud rate.
     weights : sequence of ndarray of int32, optional
         Power-up cells of layers 1 to L; those of the configuration's initial weights by default.
     counters : bool
         Whether there are counters, which a host can read.
+    trace : bool
+        Whether the trace of the last training sample is kept, which a host can read.
     memory : Chip, optional
         SDRAM for samples.
     memory_clock_hz : int, optional
@@ -74,19 +73,21 @@ class BoardTop(wiring.Component):
         config: Config,
         *,
         clock_hz: int,
-        baud: int,
         weights: Sequence[Weights] | None = None,
         counters: bool = True,
+        trace: bool = False,
         memory: Chip | None = None,
         memory_clock_hz: int | None = None,
     ) -> None:
-        self._clocks = clocks_per_bit(clock_hz, baud)
+        self._clocks = clocks_per_bit(clock_hz, config.baud)
         _check_lengths(config, Sizes.of(config))
         self._controller = SdramController(memory, memory_clock_hz or clock_hz) if memory else None
         address_bits = memory.address_bits if memory else 0
-        capacity = Slots.of(config, address_bits).count if memory else 0
-        identity = Identity.of(config, clock_hz, baud, capacity)
-        self._machine = LinkedTrainer(config, identity, weights, counters=counters, address_bits=address_bits)
+        capacity = 1 << address_bits if memory else 0
+        identity = Identity.of(config, clock_hz, capacity)
+        self._machine = LinkedTrainer(
+            config, identity, weights, counters=counters, trace=trace, address_bits=address_bits
+        )
         pins = {"sdram": Out(SdramPins(memory))} if memory else {}
         super().__init__(
             {"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(8), **pins, **arrays_of(self._machine)}

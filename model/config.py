@@ -21,6 +21,7 @@ HASHED_WHERE_USED = (
     *("input_draws", "carry_digits", "carry_base", "carry_pulses", "carry_period", "carry_verify"),
     *("pulses_per_step", "array_side", *PIN_CYCLES),
 )
+NOT_OF_THE_MACHINE = {"epochs", "baud"}
 NO_CARRY = {"carry_base": 0, "carry_pulses": 1, "carry_period": 0, "carry_verify": 0}
 MOST_VERIFYING = 1000
 PULSE_NUMBERS = 1 << 16
@@ -86,6 +87,8 @@ class Config:
         Whether weights are in block RAM, or in arrays that line drivers reach by pins. Area only.
     settle_cycles, compare_cycles, pulse_cycles, recovery_cycles : int
         Times of the pins: of a read until it is compared, of a comparison, of a pulse, and after it. Area only.
+    baud : int
+        Bits a second on the serial line of a board. Neither bits nor area of the machine.
 
     Raises
     ------
@@ -115,6 +118,7 @@ class Config:
     compare_cycles: int = 1
     pulse_cycles: int = 4
     recovery_cycles: int = 2
+    baud: int = 1_000_000
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sizes", _checked_sizes(self.sizes))
@@ -128,6 +132,7 @@ class Config:
         _check_range("seed", self.seed, 0, (1 << 64) - 1)
         _check_range("epochs", self.epochs, 1, 100_000)
         _check_range("lanes", self.lanes, 0, 65_535)
+        _check_range("baud", self.baud, 1, 100_000_000)
         for name in ("tables", "pixels_per_beat"):
             value = getattr(self, name)
             if type(value) is not int or value not in LINES_PER_CYCLE:
@@ -254,7 +259,7 @@ class Config:
     def digest(self) -> str:
         """SHA-256 (hexadecimal) of the canonical JSON of all fields that section 2 of the specification names."""
         unused = {name for name in HASHED_WHERE_USED if getattr(self, name) == getattr(type(self), name)}
-        machine = {name: value for name, value in asdict(self).items() if name not in unused | {"epochs"}}
+        machine = {name: value for name, value in asdict(self).items() if name not in unused | NOT_OF_THE_MACHINE}
         text = json.dumps(machine, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 

@@ -32,6 +32,10 @@ class BoardError(StochastorError, RuntimeError):
     """A board that cannot be reached, or is not the one wanted."""
 
 
+class RefusedError(BoardError):
+    """A board that has no such command, or no room for what it is asked."""
+
+
 class LinkLostError(BoardError):
     """A board that answered, and does not any more."""
 

@@ -9,15 +9,15 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, with_timeout
 
+from ..hdl.observation import read_counters
 from ..hdl.trainer import Access, Counters, Result
+from ..hdl.words import from_int, pack, to_int, unpack_array, word_count
 from .array.pins import PinViolation
 from .cocotb_runner import TASK_VARIABLE
 from .drivers import ArrayMonitor, Sink, Source, Stream, TraceMonitor
-from .observation import read_counters
 from .scoreboard import Difference, Miscount, Scoreboard
 from .session import Outcome, Task, spread
 from .stimulus import training_beats
-from .words import from_int, pack, to_int, unpack_array, word_count
 
 MOST_WEIGHTS_READ = 1000
 CLOCK_NS = 10

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ..hdl.geometry import Geometry
+from ..hdl.words import WORD_BITS, word_count
 from ..model.config import Config
 from .array.pins import Levels, SimulatedArray, pin_widths
-from .words import WORD_BITS, word_count
 
 STOP = -1
 ARRAYS_HEADER = Path(__file__).with_name("arrays.h")

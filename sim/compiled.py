@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from ..hdl.cycles import most_cycles
 from ..hdl.layer import LayerTrace as LayerTraceLayout
+from ..hdl.observation import Observed, Observer, read_counters
 from ..hdl.presentation import SampleBeat
 from ..hdl.trainer import Access, Counters, Result
 from ..hdl.verilog import TOP, Design, generate
+from ..hdl.words import pack, unpack_array, word_count
 from ..model.config import ArraySide, Config
 from ..model.crossbar import Weights
 from ..model.errors import ToolError
@@ -28,10 +30,8 @@ from ..model.trainer import (
 )
 from .array.pins import SimulatedArray
 from .bridge import ANSWER, ARRAYS_HEADER, ArrayBridge, all_widths, array_ports
-from .observation import Observed, Observer, read_counters
 from .stimulus import inference_beats, training_beats
 from .verilated import build_library
-from .words import pack, unpack_array, word_count
 
 HARNESS = Path(__file__).with_name("harness.cc")
 

@@ -13,10 +13,10 @@ from amaranth.lib import data
 from cocotb.queue import Queue
 from cocotb.triggers import FallingEdge, ReadOnly
 
+from ..hdl.observation import Observed, Observer
+from ..hdl.words import from_int, locate, word_count
 from ..model.config import Config
 from .array.pins import Levels, PinViolation, SimulatedArray, pin_widths
-from .observation import Observed, Observer
-from .words import from_int, locate, word_count
 
 
 class Stream:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ..model.config import Config
 from ..model.ledger import Events, Phase
+from .array.config import ArrayConfig, Pair
 from .array.device import Device
 from .energy_constants import Constant
 
@@ -30,7 +31,7 @@ class Energy:
 def energies(
     config: Config,
     ledger: Iterable[Events],
-    device: Device,
+    array: ArrayConfig,
     conductances_S: Sequence[float],
     constants: Mapping[str, Constant],
 ) -> list[Energy]:
@@ -42,8 +43,8 @@ def energies(
     ----------
     config : Config
     ledger : iterable of Events
-    device : Device
-        For voltages and the width of pulses.
+    array : ArrayConfig
+        For voltages and the width of pulses, and for which pulses of the ledger reach devices.
     conductances_S : sequence of float
         Mean conductance of the devices of layers 1 to L, in siemens.
     constants : mapping of str to Constant
@@ -53,17 +54,18 @@ def energies(
         Energy(
             layer=events.layer,
             phase=events.phase,
-            parts=_parts(config, events, device, conductances_S[events.layer - 1], value),
+            parts=_parts(config, events, array, conductances_S[events.layer - 1], value),
         )
         for events in ledger
     ]
 
 
 def _parts(
-    config: Config, events: Events, device: Device, conductance_S: float, value: Mapping[str, float]
+    config: Config, events: Events, array: ArrayConfig, conductance_S: float, value: Mapping[str, float]
 ) -> dict[str, float]:
+    device, (set_pulses, reset_pulses) = array.device, _given(array, events)
     conducting = 2 * events.cells_read * device.read_voltage_V**2 * value["read_s"]
-    pulsing = events.set_pulses * device.set_voltage_V**2 + events.reset_pulses * device.reset_voltage_V**2
+    pulsing = set_pulses * device.set_voltage_V**2 + reset_pulses * device.reset_voltage_V**2
     row_events = events.row_events + events.rows_sensed + events.row_pulses
     listed = 2 * (events.row_events + events.rows_sensed) + events.row_pulses
     energies = (
@@ -76,6 +78,15 @@ def _parts(
         listed * value["list_J"] + row_events * value["control_J"],
     )
     return dict(zip(PARTS, energies, strict=True))
+
+
+def _given(array: ArrayConfig, events: Events) -> tuple[float, float]:
+    """SET and RESET pulses that reach devices: less the share that is thinned out, and none on references."""
+    of_set, of_reset = 1 - max(array.thinning, 0.0), 1 - max(-array.thinning, 0.0)
+    if array.pair is Pair.REFERENCE:
+        cells = max(events.raised + events.lowered, 1)
+        of_set, of_reset = of_set * events.raised / cells, of_reset * events.lowered / cells
+    return events.set_pulses * of_set, events.reset_pulses * of_reset
 
 
 def _drivers(config: Config, events: Events, device: Device, value: Mapping[str, float]) -> float:

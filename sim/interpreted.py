@@ -10,13 +10,13 @@ from amaranth.hdl import Cat
 from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
+from ..hdl.observation import Observed, Observer, read_counters
 from ..hdl.trainer import Counters, Result, Trainer
+from ..hdl.words import from_int, to_int, unpack_array, word_count
 from ..model.config import Config
 from ..model.crossbar import Weights
 from .array.pins import Levels, SimulatedArray, pin_widths
-from .observation import Observed, Observer, read_counters
 from .stimulus import training_beats
-from .words import from_int, to_int, unpack_array, word_count
 
 
 @dataclass(frozen=True)

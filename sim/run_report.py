@@ -27,6 +27,7 @@ ASSUMPTIONS = (
     "devices conduct at the mean conductance of their layer's array as it is now, whichever of them are driven",
     "a forward read conducts once for read_s, however often it is compared; so does a backward read of a row",
     "rows are pulsed one after the other, with a SET and a RESET pulse for each cell of a column with a sign",
+    "of these, pulses on references, and the share that is thinned out, take nothing; nor do those of zero-shifting",
     "no clock, leakage, wires between layers, sample memory, host, or verifying of writes",
     "multiply-accumulates are counted dense: rows times columns, bias row included, active or not",
 )
@@ -123,7 +124,7 @@ def report_figures(
     samples, passes = (int(counted.totals[total]) for total in (Total.SAMPLES, Total.PASSES))
     events = ledger(config, counted)
     conductances = mean_conductances(run, array)
-    spent = energies(config, events, array.device, conductances, constants)
+    spent = energies(config, events, array, conductances, constants)
     synapses = sum(config.rows(layer) * config.columns(layer) for layer in range(1, config.layers + 1))
     macs = samples * synapses
     training = total_J(spent, TRAINING)

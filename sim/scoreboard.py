@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..hdl.observation import Observed
 from ..model.config import ArraySide, Config
 from ..model.crossbar import Cells, Weights
 from ..model.trace import LayerTrace, Trace
@@ -13,7 +14,6 @@ from ..model.trainer import Trainer
 from .array.config import ArrayConfig
 from .array.pins import SimulatedArray
 from .array.trainer import AnalogTrainer
-from .observation import Observed
 
 ROW_STAGES = ("rows", "sensed", "pulsed")
 CARRY_STAGES = ("carried_up", "carried_down")
@@ -167,13 +167,34 @@ class Scoreboard:
         return None
 
 
+def differences(config: Config, expected: Trace, actual: Trace) -> Iterator[Difference]:
+    """Differences of the traces of one sample, stage after stage in the order in which the machine works.
+
+    Parameters
+    ----------
+    config : Config
+        The machine.
+    expected, actual : Trace
+        Of the model and of the hardware.
+    """
+    yield from _decided(expected, actual)
+    yield from _carried(config, expected, actual)
+
+
 def _by_layer(count: int | list[int]) -> list[int]:
     return count if isinstance(count, list) else [count]
 
 
 def _differences(config: Config, trace: Trace, weights: list[Cells], observed: Observed) -> Iterator[Difference]:
-    """Differences of one sample, stage after stage in the order in which the machine works."""
-    pairs = list(enumerate(zip(trace.layers, observed.trace.layers, strict=True), start=1))
+    """`differences`, and between them those of the weights that were written."""
+    yield from _decided(trace, observed.trace)
+    if config.array_side is ArraySide.MEMORY:
+        yield from _written(config, trace, weights, observed)
+    yield from _carried(config, trace, observed.trace)
+
+
+def _decided(model_trace: Trace, hardware_trace: Trace) -> Iterator[Difference]:
+    pairs = list(enumerate(zip(model_trace.layers, hardware_trace.layers, strict=True), start=1))
     for stages, order in (
         (("rows", "fired"), pairs),
         (("gates", "sensed", "signs"), pairs[::-1]),
@@ -182,10 +203,11 @@ def _differences(config: Config, trace: Trace, weights: list[Cells], observed: O
         for index, (expected, actual) in order:
             for stage in stages:
                 for lane, model, hardware in _compare(stage, expected, actual):
-                    yield Difference(trace.number, index, stage, lane, model, hardware)
-    for index, (expected, _) in pairs:
-        if config.array_side is ArraySide.PINS:
-            break
+                    yield Difference(model_trace.number, index, stage, lane, model, hardware)
+
+
+def _written(config: Config, trace: Trace, weights: list[Cells], observed: Observed) -> Iterator[Difference]:
+    for index, expected in enumerate(trace.layers, start=1):
         after = _before_carry(config, index, expected, weights[index - 1])[expected.pulsed]
         for place in np.argwhere(after != observed.weights[index - 1]):
             position, column = (int(number) for number in place)
@@ -198,11 +220,14 @@ def _differences(config: Config, trace: Trace, weights: list[Cells], observed: O
                 int(observed.weights[index - 1][position, column]),
                 int(expected.pulsed[position]),
             )
-    for index, (expected, actual) in pairs:
+
+
+def _carried(config: Config, model_trace: Trace, hardware_trace: Trace) -> Iterator[Difference]:
+    for index, (expected, actual) in enumerate(zip(model_trace.layers, hardware_trace.layers, strict=True), start=1):
         for stage in CARRY_STAGES:
             for cell, model, hardware in _compare_cells(getattr(expected, stage), getattr(actual, stage)):
                 row, column = divmod(cell, config.cell_columns(index))
-                yield Difference(trace.number, index, stage, column, model, hardware, row)
+                yield Difference(model_trace.number, index, stage, column, model, hardware, row)
 
 
 def _before_carry(config: Config, layer: int, trace: LayerTrace, cells: Cells) -> Cells:

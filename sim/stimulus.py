@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..hdl.presentation import SampleBeat
+from ..hdl.words import Words, pack
 from ..model.config import Config
-from .words import Words, pack
 
 
 def training_beats(

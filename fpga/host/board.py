@@ -11,6 +11,7 @@ from ...model.config import Config
 from ...model.crossbar import Cells
 from ...model.errors import BoardError, BoardResetError, ConfigError, DataError
 from ...model.lfsr import state_before
+from ...model.trace import Trace
 from ...model.trainer import (
     Features,
     Votes,
@@ -21,10 +22,12 @@ from ...model.trainer import (
     predictions,
 )
 from ..protocol import COUNTER_BYTES, COUNTERS, LAYER_COUNTERS
+from .coding import NO_LAYOUT, Layout, lengths, stored_words
 from .link import Link
 from .packets import Request
 from .requests import Requests
 from .stored import NOTHING_STORED, Stored
+from .traces import TraceReader
 from .transport import Transport
 
 Progress = Callable[[int], None]
@@ -82,6 +85,7 @@ class Board:
     ) -> None:
         self.config = config
         self.stored = stored
+        self._layout = NO_LAYOUT
         self.link = Link(transport, sessions) if new_session is None else Link(transport, sessions, new_session)
         self.open()
 
@@ -159,13 +163,17 @@ class Board:
 
     @property
     def capacity(self) -> int:
-        """Samples that the board's memory holds; 0 if it has none."""
+        """Words of 16 bits that the board's memory holds; 0 if it has none."""
         return self.identity.capacity
+
+    def room(self, features: Features) -> int:
+        """How many of the samples of `features`, shape (samples, inputs), from the first on, fit the memory."""
+        return int(np.searchsorted(np.cumsum(lengths(np.asarray(features))), self.capacity, side="right"))
 
     def store(
         self, features: Features, labels: Sequence[int] | NDArray[np.int64], progress: Progress = _silent
     ) -> None:
-        """Keep samples in the board's memory, in place of those that are there; sample i is in slot i.
+        """Keep samples in the board's memory, in place of those that are there, unless they are known to be there.
 
         Parameters
         ----------
@@ -182,26 +190,36 @@ class Board:
             If the link or the board fails; what is stored is not known then.
         """
         check_samples(self.config, features, labels)
-        if len(labels) > self.capacity:
-            raise DataError(f"{len(labels)} samples do not fit the board's memory, which holds {self.capacity}")
-        self.stored = NOTHING_STORED
         features, labels = np.asarray(features), np.asarray(labels, dtype=np.int64)
-        requests = list(self._requests.store(features, labels))
-        done = 0
-        with closing(self.link.exchange(requests)) as answers:
-            for request, _ in zip(requests, answers, strict=True):
-                done += request.count
-                progress(done)
-        self.stored = Stored.of(features, labels, self.link.session)
+        layout = Layout.of(features)
+        if layout.words > self.capacity:
+            raise DataError(
+                f"{len(labels)} samples take {layout.words:,} words, and the board's memory holds {self.capacity:,}"
+            )
+        if not self.stored.are(features, labels):
+            self.stored = NOTHING_STORED
+            self._store(features, labels, layout, progress)
+            self.stored = Stored.of(features, labels, self.link.session)
+        self._layout = layout
+        progress(len(labels))
+
+    def _store(self, features: Features, labels: NDArray[np.int64], layout: Layout, progress: Progress) -> None:
+        first = 0
+        for words in stored_words(features, labels):
+            requests = list(self._requests.store(words, first))
+            with closing(self.link.exchange(requests)) as answers:
+                for request, _ in zip(requests, answers, strict=True):
+                    progress(int(np.searchsorted(layout.places, request.word + request.count)))
+            first += len(words)
 
     def replay(
-        self, slots: Sequence[int] | NDArray[np.int64], exponent: int = 0, progress: Progress = _silent
+        self, numbers: Sequence[int] | NDArray[np.int64], exponent: int = 0, progress: Progress = _silent
     ) -> Votes:
-        """Train stored samples in the order of `slots`.
+        """Train stored samples in the order of `numbers`, which count from 0 in the order in which they were stored.
 
         Parameters
         ----------
-        slots : sequence of int, shape (samples,)
+        numbers : sequence of int, shape (samples,)
         exponent : int
             k of all samples.
         progress : callable
@@ -217,18 +235,19 @@ class Board:
         DataError
             If `exponent` is out of range.
         BoardError
-            If a slot is not known to hold a sample; none is trained then.
+            If a sample is not known to be in the memory; none is trained then.
         LinkLostError, BoardResetError, BoardError
             As of `train`.
         """
-        chosen = np.asarray(slots, dtype=np.int64)
+        chosen = np.asarray(numbers, dtype=np.int64)
         check_samples(self.config, np.zeros((0, self.config.sizes[0]), dtype=np.uint8), None, exponent)
-        if len(chosen) and not 0 <= chosen.min() <= chosen.max() < self.stored.samples:
+        known = min(self.stored.samples, len(self._layout.places))
+        if len(chosen) and not 0 <= chosen.min() <= chosen.max() < known:
             raise BoardError(
-                f"slots {chosen.min()} to {chosen.max()} are wanted, and {self.stored.samples} samples are known to be "
-                "in the board's memory: store them"
+                f"samples {chosen.min()} to {chosen.max()} are wanted, and {known} are known to be in the board's "
+                "memory: store them"
             )
-        requests = self._requests.replay(chosen, int(exponent), self.samples_trained)
+        requests = self._requests.replay(self._layout.places[chosen], int(exponent), self.samples_trained)
         return self._train(requests, len(chosen), progress)
 
     def _train(self, requests: Iterable[Request], samples: int, progress: Progress) -> Votes:
@@ -242,6 +261,45 @@ class Board:
                 self.samples_trained += len(packed)
                 progress(done + len(packed))
         return fired
+
+    def trace(
+        self,
+        features: Features,
+        labels: Sequence[int] | NDArray[np.int64],
+        exponent: int = 0,
+        progress: Progress = _silent,
+    ) -> list[Trace]:
+        """Train samples in the order given, and read after each what the machine did; as the golden model tells.
+
+        Parameters
+        ----------
+        features, labels, exponent, progress
+            As of `train`.
+
+        Returns
+        -------
+        list of Trace
+            Of each sample.
+
+        Raises
+        ------
+        DataError
+            If a sample does not fit the machine; none is trained then.
+        BoardError
+            If the board was built without traces; none is trained then, and the session is over.
+        LinkLostError, BoardResetError, BoardError
+            As of `train`.
+        """
+        check_samples(self.config, features, labels, exponent)
+        reader = TraceReader(self.config, self.link, self._requests)
+        reader.check()
+        traces = []
+        for sample, label in zip(np.asarray(features), labels, strict=True):
+            number = self.samples_trained
+            self.train(sample[np.newaxis], [int(label)], exponent)
+            traces.append(reader.read(number, int(label), exponent))
+            progress(len(traces))
+        return traces
 
     def infer(self, features: Features, passes: int = 16, progress: Progress = _silent) -> Votes:
         """Classify samples by votes over `passes` stochastic passes; as the golden model does.

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 
-from ...model.errors import BoardError, BoardResetError, LinkLostError
+from ...model.errors import BoardError, BoardResetError, LinkLostError, RefusedError
 from ..identity import FORMAT, Identity
 from ..protocol import ANSWER_BYTES, PROTOCOL, WINDOW, Command, Status
 from .packets import DELIMITER, Answer, Frames, Request, line_bytes
@@ -20,7 +20,7 @@ REFUSED: dict[int, str] = {
     Status.LENGTH: "the data are not as long as the command says",
     Status.POSITION: "another sample is next",
     Status.UNKNOWN: "there is no such command",
-    Status.SLOT: "there is no such slot",
+    Status.PLACE: "the memory has no such place",
 }
 
 
@@ -228,7 +228,7 @@ class Link:
         opens = sent.request.command is Command.OPEN and answer.data
         if answer.status != Status.OK or not (opens or len(answer.data) in expected):
             reason = REFUSED.get(answer.status, f"status {answer.status:#x}, {len(answer.data)} bytes")
-            raise BoardError(f"the board refuses {sent.request.command.name}: {reason}")
+            raise RefusedError(f"the board refuses {sent.request.command.name}: {reason}")
 
     def _allowance_s(self) -> float:
         """Time until the next answer at most: the line may be full, and the oldest request is the next executed."""

@@ -11,6 +11,7 @@ from ...model.crossbar import Cells
 from ...model.lfsr import word_after
 from ..identity import Identity
 from ..protocol import (
+    ADDRESS_BYTES,
     ANSWER_BYTES,
     CARRY_OPTION,
     CELL_BYTES,
@@ -19,11 +20,13 @@ from ..protocol import (
     LABEL_BYTES,
     MOST_COUNT,
     REQUEST_BYTES,
-    SLOT_BYTES,
+    TRACE_BYTES,
+    WORD_BYTES,
     Command,
     Sizes,
     training_generators,
 )
+from ..trace_recorder import INDEX_BITS, TracePart
 from .packets import Request
 
 BUFFERED = 4
@@ -46,23 +49,22 @@ class Requests:
         """Requests that train samples, the first of which has the number `first`."""
         return self._trained(Command.TRAIN, _sample_bytes(features, labels), exponent, first)
 
-    def replay(self, slots: NDArray[np.int64], exponent: int, first: int) -> Iterator[Request]:
-        """Requests that train the samples in `slots`, the first of which has the number `first`."""
-        numbers = slots.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :SLOT_BYTES]
-        return self._trained(Command.REPLAY, numbers, exponent, first)
+    def replay(self, places: NDArray[np.int64], exponent: int, first: int) -> Iterator[Request]:
+        """Requests that train the samples stored at `places`, the first of which has the number `first`."""
+        addresses = places.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :ADDRESS_BYTES]
+        return self._trained(Command.REPLAY, addresses, exponent, first)
 
-    def store(self, features: NDArray[np.uint8], labels: NDArray[np.int64]) -> Iterator[Request]:
-        """Requests that keep samples in the slots from 0 on."""
-        samples = _sample_bytes(features, labels)
-        most = self._samples_at_once(samples.shape[1], 0)
-        for start in range(0, len(samples), most):
-            part = samples[start : start + most]
+    def store(self, words: NDArray[np.uint16], first: int) -> Iterator[Request]:
+        """Requests that write words to the memory, from the address `first` on."""
+        most = min(MOST_COUNT, self._most_data // WORD_BYTES)
+        for start in range(0, len(words), most):
+            part = words[start : start + most]
             yield Request(
                 command=Command.STORE,
-                word=start,
+                word=first + start,
                 count=len(part),
-                data=part.tobytes(),
-                cycles=self._sample_cycles + part.size * CYCLES_PER_BYTE,
+                data=part.astype("<u2").tobytes(),
+                cycles=self._sample_cycles + part.size * WORD_BYTES * CYCLES_PER_BYTE,
             )
 
     def _trained(self, command: Command, samples: NDArray[np.uint8], exponent: int, first: int) -> Iterator[Request]:
@@ -162,6 +164,24 @@ class Requests:
             may_be_empty=True,
             cycles=self._word_cycles(self._sizes.counters),
         )
+
+    def read_nothing_of_trace(self) -> Request:
+        """Ask for no word of a trace: whether there is one."""
+        return Request(command=Command.TRACE, cycles=self._sample_cycles)
+
+    def read_trace(self, layer: int, part: TracePart, words: int) -> Iterator[Request]:
+        """Requests that read a part of the last sample's trace, `layer` from 0."""
+        most = min(MOST_COUNT, self._most_answer // TRACE_BYTES)
+        for start in range(0, words, most):
+            count = min(most, words - start)
+            yield Request(
+                command=Command.TRACE,
+                word=start | part << INDEX_BITS,
+                option=layer,
+                count=count,
+                answer_bytes=count * TRACE_BYTES,
+                cycles=self._word_cycles(count),
+            )
 
     def reset(self) -> Request:
         """Reset the machine."""

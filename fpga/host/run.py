@@ -94,11 +94,8 @@ class BoardRun(Run):
             If the link or the board fails.
         """
         self.check_data(dataset)
-        if self._board.stored.are(dataset.train_features, dataset.train_labels):
-            progress(len(dataset.train_labels))
-        else:
-            self._board.store(dataset.train_features, dataset.train_labels, progress)
-            self._write_sessions()
+        self._board.store(dataset.train_features, dataset.train_labels, progress)
+        self._write_sessions()
         self._replays = True
 
     def save(self) -> None:
@@ -172,11 +169,11 @@ class BoardTrainer:
         self._board.train(features[ahead:], labels[ahead:], exponent)
         self.samples_trained += len(labels)
 
-    def replay(self, slots: NDArray[np.int64], exponent: int) -> None:
+    def replay(self, numbers: NDArray[np.int64], exponent: int) -> None:
         """Train stored samples, but for those that the board trained before the link was lost."""
         ahead = self._board.samples_trained - self.samples_trained
-        self._board.replay(slots[ahead:], exponent)
-        self.samples_trained += len(slots)
+        self._board.replay(numbers[ahead:], exponent)
+        self.samples_trained += len(numbers)
 
     def infer(self, features: Features, passes: int = 16) -> Votes:
         """As `Board.infer`."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """Samples that a board is known to keep, in slots from 0 on.
+    """Samples that a board is known to keep, one behind the other from address 0 on.
 
     Attributes
     ----------

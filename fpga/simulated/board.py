@@ -23,13 +23,12 @@ from ..boards import BOARDS, Board
 from ..pin_table import INPUT, PinTable, boards_with_pins
 from ..pins import BoardPins
 from ..sdram_chip import Chip
-from ..top import BoardTop, clocks_per_bit
+from ..top import BoardTop
 from .platform import SimulatedPlatform
 
 TOP = "stochastor_board"
 HARNESS = Path(__file__).with_name("harness.cc")
 SDRAM_HEADER = Path(__file__).with_name("sdram.h")
-CLOCK_HZ = 1_000_000
 # A memory has to be refreshed so often that it is timed for the clock that a board would have.
 MEMORY_CLOCK_HZ = 25_000_000
 CLOCKS_PER_BIT = 4
@@ -44,14 +43,12 @@ class MemoryViolation(StochastorError):
 class SimulatedBoard:
     """A transport to a simulated board.
 
-    Simulated time passes while the host reads, and only then; a cycle lasts 1 / `clock_hz` seconds of `now`.
+    There are four clock cycles in a bit of the serial line. Simulated time passes while the host reads, and only then.
 
     Parameters
     ----------
     config : Config
         The machine.
-    clock_hz, baud : int
-        Of the board; by default 1 MHz and four clocks in a bit.
     weights : sequence of ndarray of int32, optional
         Power-up cells of layers 1 to L.
     board : Board, optional
@@ -59,6 +56,8 @@ class SimulatedBoard:
     arrays : sequence of SimulatedArray, optional
         Behind those pins, layers 1 to L; by default ideal ones whose cells are 0. Their comparators take all the time
         that the configuration leaves them.
+    trace : bool
+        Whether the trace of the last training sample is kept.
     memory : bool
         Whether samples can be kept in an SDRAM, behind the pins of a board that has one. It takes the cycles that it
         would take at 25 MHz.
@@ -77,23 +76,22 @@ class SimulatedBoard:
         self,
         config: Config,
         *,
-        clock_hz: int = CLOCK_HZ,
-        baud: int = CLOCK_HZ // CLOCKS_PER_BIT,
         weights: Sequence[Weights] | None = None,
         board: Board | None = None,
         arrays: Sequence[SimulatedArray] = (),
+        trace: bool = False,
         memory: bool = False,
     ) -> None:
         self.name = "simulated board"
-        self.latency_s = LATENCY_CYCLES / clock_hz
-        self._clock_hz = clock_hz
+        self._clock_hz = CLOCKS_PER_BIT * config.baud
+        self.latency_s = LATENCY_CYCLES / self._clock_hz
         self._bridge: ArrayBridge | None = None
         self._arrays: Sequence[SimulatedArray] = ()
         if config.array_side is ArraySide.PINS or memory:
             chosen = board or _board_for(config, memory)
-            self._library = _load(_build_with_pins(config, clock_hz, baud, chosen, memory, weights))
+            self._library = _load(_build_with_pins(config, chosen, memory, trace, weights))
         else:
-            self._library = _load(_build(config, clock_hz, baud, weights))
+            self._library = _load(_build(config, trace, weights))
         self._board = ctypes.c_void_p(self._library.board_new())
         if config.array_side is ArraySide.PINS:
             self._arrays = arrays or _ideal_arrays(config)
@@ -171,23 +169,23 @@ class SimulatedBoard:
         return self._bridge.levels(layer - 1, words)
 
 
-def _build(config: Config, clock_hz: int, baud: int, weights: Sequence[Weights] | None) -> Path:
+def _build(config: Config, trace: bool, weights: Sequence[Weights] | None) -> Path:
     if weights is None:
-        return _build_usual(config, clock_hz, baud)
-    return _build_top(BoardTop(config, clock_hz=clock_hz, baud=baud, weights=weights), clocks_per_bit(clock_hz, baud))
+        return _build_usual(config, trace)
+    return _build_top(BoardTop(config, clock_hz=CLOCKS_PER_BIT * config.baud, weights=weights, trace=trace))
 
 
 @cache
-def _build_usual(config: Config, clock_hz: int, baud: int) -> Path:
+def _build_usual(config: Config, trace: bool) -> Path:
     """Kept, since the way to Verilog is long even where the library is in the cache of builds."""
-    return _build_top(BoardTop(config, clock_hz=clock_hz, baud=baud), clocks_per_bit(clock_hz, baud))
+    return _build_top(BoardTop(config, clock_hz=CLOCKS_PER_BIT * config.baud, trace=trace))
 
 
-def _build_top(top: BoardTop, clocks: int) -> Path:
+def _build_top(top: BoardTop) -> Path:
     verilog = to_verilog(rtlil.convert(top, name=TOP, emit_src=False))
     pins = [
         "#pragma once",
-        f"#define CLOCKS_PER_BIT {clocks}",
+        f"#define CLOCKS_PER_BIT {CLOCKS_PER_BIT}",
         "#define RX rx",
         "#define TX tx",
         "#define LEDS(top) top.leds",
@@ -218,22 +216,31 @@ def _wired(config: Config) -> list[dict[str, int]]:
 
 
 def _build_with_pins(
-    config: Config, clock_hz: int, baud: int, board: Board, memory: bool, weights: Sequence[Weights] | None
+    config: Config, board: Board, memory: bool, trace: bool, weights: Sequence[Weights] | None
 ) -> Path:
     chip = board.memory if memory else None
     if weights is None:
-        return _build_usual_with_pins(config, clock_hz, baud, board, chip)
-    top = BoardTop(config, clock_hz=clock_hz, baud=baud, weights=weights, memory=chip, memory_clock_hz=MEMORY_CLOCK_HZ)
-    return _build_board(top, config, clocks_per_bit(clock_hz, baud), board, chip)
+        return _build_usual_with_pins(config, board, chip, trace)
+    return _build_board(_top_beside(chip, config, trace, weights), config, board, chip)
 
 
 @cache
-def _build_usual_with_pins(config: Config, clock_hz: int, baud: int, board: Board, chip: Chip | None) -> Path:
-    top = BoardTop(config, clock_hz=clock_hz, baud=baud, memory=chip, memory_clock_hz=MEMORY_CLOCK_HZ)
-    return _build_board(top, config, clocks_per_bit(clock_hz, baud), board, chip)
+def _build_usual_with_pins(config: Config, board: Board, chip: Chip | None, trace: bool) -> Path:
+    return _build_board(_top_beside(chip, config, trace), config, board, chip)
 
 
-def _build_board(top: BoardTop, config: Config, clocks: int, board: Board, chip: Chip | None) -> Path:
+def _top_beside(chip: Chip | None, config: Config, trace: bool, weights: Sequence[Weights] | None = None) -> BoardTop:
+    return BoardTop(
+        config,
+        clock_hz=CLOCKS_PER_BIT * config.baud,
+        weights=weights,
+        trace=trace,
+        memory=chip,
+        memory_clock_hz=MEMORY_CLOCK_HZ,
+    )
+
+
+def _build_board(top: BoardTop, config: Config, board: Board, chip: Chip | None) -> Path:
     """The whole of a board, by the ports that its constraints give balls to."""
     outside = config.array_side is ArraySide.PINS
     platform = SimulatedPlatform(board)
@@ -242,7 +249,7 @@ def _build_board(top: BoardTop, config: Config, clocks: int, board: Board, chip:
     verilog = to_verilog(rtlil.convert(fragment, name=TOP, ports=platform.ports, emit_src=False))
     lines = [
         "#pragma once",
-        f"#define CLOCKS_PER_BIT {clocks}",
+        f"#define CLOCKS_PER_BIT {CLOCKS_PER_BIT}",
         f"#define RX {verilated('uart_0__rx__io')}",
         f"#define TX {verilated('uart_0__tx__io')}",
         f"#define LEDS(top) {_leds(platform)}",

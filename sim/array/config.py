@@ -3,16 +3,34 @@
 import os
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
 import tomli_w
 
 from ...model.errors import ConfigError
-from .device import Device, Response
+from .device import Device, Response, Steps, whole_steps
 from .wiring import Wires
 
 LIKE = "like"
+# Of the alternating pulses of a search: they are numbered by the 16 bits of an address's repetition.
+MOST_ZERO_SHIFTING = 1 << 15
+
+
+class Pair(StrEnum):
+    """What the two devices of a cell do at a pulse.
+
+    Attributes
+    ----------
+    PUSH_PULL
+        One is SET, the other RESET.
+    REFERENCE
+        The plus device is SET or RESET; the minus device is a reference that no pulse moves.
+    """
+
+    PUSH_PULL = "push_pull"
+    REFERENCE = "reference"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +53,14 @@ class ArrayConfig:
         Training samples after which drift and half-selects are brought up to date; ages are counted in them.
     wires : Wires, optional
         Resistance of the lines; without it they have none.
+    thinning : float
+        Share of the SET pulses that are left out at random, or, where it is negative, of the RESET pulses.
+    pair : Pair
+    zero_shifting : int
+        SET pulses, each with a RESET pulse after it, that bring the plus device of a pair with a reference to where the
+        two cancel, before its reference is programmed to the same conductance (Kim et al., "Zero-shifting technique for
+        deep neural network training on resistive cross-point arrays", arXiv:1907.10228, 2019); with 0 references are at
+        mid-range.
 
     Raises
     ------
@@ -50,6 +76,9 @@ class ArrayConfig:
     sample_s: float = 1e-3
     tick_samples: int = 256
     wires: Wires | None = None
+    thinning: float = 0.0
+    pair: Pair = Pair.PUSH_PULL
+    zero_shifting: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 1 << 64:
@@ -67,6 +96,16 @@ class ArrayConfig:
             raise ConfigError(
                 f"reference_step_S = {self.reference_step_S!r} must be at least quantum_S = {self.device.quantum_S!r}"
             )
+        self._check_pairs()
+
+    @property
+    def moved(self) -> int:
+        """Devices of a pair that pulses move."""
+        return 2 if self.pair is Pair.PUSH_PULL else 1
+
+    def steps(self, digit_max: int, pulses_per_step: int = 1) -> Steps:
+        """What pulses do in an array of cells up to `digit_max`; raises as `whole_steps`."""
+        return whole_steps(self.device, digit_max, pulses_per_step, self.moved)
 
     def to_dict(self) -> dict[str, Any]:
         """Fields as plain values, as TOML and JSON take them."""
@@ -116,6 +155,19 @@ class ArrayConfig:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: is not TOML: {error}") from None
         return cls.from_dict(values, where=str(path))
+
+    def _check_pairs(self) -> None:
+        thinning, shifts = self.thinning, self.zero_shifting
+        if not isinstance(thinning, int | float) or isinstance(thinning, bool) or not -1 < thinning < 1:
+            raise ConfigError(f"thinning must be between -1 and 1, not {thinning!r}")
+        try:
+            object.__setattr__(self, "pair", Pair(self.pair))
+        except ValueError:
+            raise ConfigError(f"pair must be one of {', '.join(Pair)}, not {self.pair!r}") from None
+        if not isinstance(shifts, int) or isinstance(shifts, bool) or not 0 <= shifts <= MOST_ZERO_SHIFTING:
+            raise ConfigError(f"zero_shifting must be a whole number from 0 to {MOST_ZERO_SHIFTING:,}, not {shifts!r}")
+        if shifts and self.pair is not Pair.REFERENCE:
+            raise ConfigError(f"zero_shifting places references: it needs pair = {Pair.REFERENCE}, not {self.pair}")
 
 
 def array_preset(name: str) -> ArrayConfig:
@@ -173,6 +225,9 @@ def _check_keys(values: dict[str, Any], known: list[str], prefix: str) -> None:
 
 _SOURCE = "NeuroSim V3.0 (Luo, Peng, Yu, ICONS 2019), Table II"
 
+# Means over the range, of exponents that depend on the state.
+_DRIFT = "drift: Nandakumar et al., ICECS 2019; aihwkit 1.1, PCMLikeNoiseModel"
+
 ARRAYS = {
     "ideal": ArrayConfig(),
     "taox": ArrayConfig(
@@ -214,11 +269,15 @@ ARRAYS = {
             set_nonlinearity=0.105,
             reset_nonlinearity=2.4,
             cycle_spread_of_range=0.015,
+            drift=0.05,
+            drift_spread=0.012,
+            drift_t0_s=20.0,
             set_voltage_V=0.9,
             reset_voltage_V=0.9,
             pulse_s=5e-6,
-            source=f"GST PCM: {_SOURCE}",
-        )
+            source=f"GST PCM: {_SOURCE}; {_DRIFT}",
+        ),
+        sample_s=0.01,
     ),
     "epiram": ArrayConfig(
         device=Device(

@@ -9,11 +9,12 @@ from ...model.config import Config
 from ...model.crossbar import Address, Cells, Read
 from ...model.errors import ConfigError
 from .config import ArrayConfig
-from .device import fixed_point, whole_steps
+from .device import fixed_point
 from .history import History
 from .memory import check_memory
 from .noise import ONE, Normals, Purpose, counter_words, device_words, line_normals, normals_of
-from .population import Whole, make_population
+from .pairs import left_out, make_pairs
+from .population import Population, Whole, cycle_spreads, pulsed
 from .pulse_count import PulseCount
 
 Conductances = NDArray[np.int32]
@@ -56,16 +57,15 @@ class AnalogCrossbar:
         check_memory(config, array, [layer])
         self.rows, self.columns = config.rows(layer), config.columns(layer)
         self.array = array
-        self.steps = whole_steps(array.device, config.digit_max, config.pulses_per_step)
-        self.population = make_population(config, layer, array)
+        self.steps = array.steps(config.digit_max, config.pulses_per_step)
+        self.population, self.pulses = make_pairs(config, layer, array)
         self._digit_max = config.digit_max
         self._pulses_per_step = config.pulses_per_step
         self._places = config.carry_base ** np.arange(config.carry_digits, dtype=np.int64)
         shape = 2, config.carry_digits, self.rows, self.columns
-        self.conductances: Whole = np.full(shape, (self.steps.low + self.steps.high) // 2)
+        self.conductances: Whole = np.full(shape, self._rest())
         self.history = History(config, layer, array, self.population)
         self._periphery = Periphery(array, self.steps.half_lsb)
-        self.pulses = PulseCount(0, 0, 0)
         self.driven: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._held: Whole = np.zeros(self.columns, dtype=np.int64)
         self._lines: Whole = np.arange(self.columns)
@@ -104,18 +104,18 @@ class AnalogCrossbar:
         self._advance(address)
         columns = np.flatnonzero(signs)
         up = np.stack([signs[columns] > 0, signs[columns] < 0])
-        self.pulses += _count(self.conductances[:, digit][:, rows[:, np.newaxis], columns], up)
+        given = self._given(address, rows, columns, digit, up)
+        self.pulses += _count(self.conductances[:, digit][:, rows[:, np.newaxis], columns], up, given)
         noise = self._pulse_noise(address, rows, columns, digit)
-        for polarity in (PLUS, MINUS):
-            self._move(polarity, digit, rows, columns, up[polarity], noise[..., polarity])
+        for polarity in range(self.array.moved):
+            self._move(polarity, digit, (rows, columns), up[polarity], given[polarity], noise[..., polarity])
         self.history.selected(rows, signs, digit)
 
     def load(self, cells: Cells) -> None:
         digits = len(self._places)
         values = cells.reshape(self.rows, self.columns, digits).transpose(2, 0, 1).astype(np.int64)
-        shift = (values * self.steps.half_lsb + ONE // 2) >> 16
-        middle = (self.steps.low + self.steps.high) // 2
-        wanted = np.stack([middle + shift, middle - shift])
+        shift = (values * self.steps.device_lsb + ONE // 2) >> 16
+        wanted = np.stack([self._rest() + shift, self._rest() - shift])
         self.conductances[:] = np.clip(wanted, self.population.low, self.population.high)
         self.history.loaded()
 
@@ -158,34 +158,49 @@ class AnalogCrossbar:
         c1, c2, c3 = counter_words(Purpose.PULSE, address._replace(digit=digit))
         return normals_of(device_words(self.array.seed, rows, cells, c1, c2, c3))
 
-    def _move(self, polarity: int, digit: int, rows: Whole, columns: Whole, up: NDArray[np.bool_], x: Normals) -> None:
-        """SET the devices in columns where `up`, RESET the others."""
-        device, (low, high, i_set, i_reset, k_set, k_reset) = (
-            self.array.device,
-            self._of(polarity, digit, rows, columns),
-        )
-        chosen = (polarity, digit, rows[:, np.newaxis], columns)
-        g = self.conductances[chosen]
-        step = np.where(up, i_set, i_reset) + (np.where(up, k_set, k_reset) * (g - low) >> 8)
-        spread = fixed_point(device.cycle_spread_of_range) * (self.steps.high - self.steps.low)
-        spread = spread + (fixed_point(device.cycle_spread_of_step) * np.abs(step) >> 16)
-        moved = (step + (spread * x >> 16) + ONE // 2) >> 16
-        moved = np.clip(np.where(up, g + moved, g - moved), low, high)
-        self.conductances[chosen] = np.where(self.history.switches(chosen), moved, g)
+    def _given(
+        self, address: Address, rows: Whole, columns: Whole, digit: int, up: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Which devices the pulses reach, shape (2, rows, columns)."""
+        given = np.ones((2, len(rows), len(columns)), dtype=np.bool_)
+        given[self.array.moved :] = False
+        if self.array.thinning:
+            cells = columns * len(self._places) + digit
+            c1, c2, c3 = counter_words(Purpose.THINNING, address._replace(digit=digit))
+            words = device_words(self.array.seed, rows, cells, c1, c2, c3)[..., :2].transpose(2, 0, 1)
+            given &= ~left_out(self.array, words, up[:, np.newaxis, :])
+        return given
+
+    def _move(
+        self,
+        polarity: int,
+        digit: int,
+        lines: tuple[Whole, Whole],
+        up: NDArray[np.bool_],
+        given: NDArray[np.bool_],
+        x: Normals,
+    ) -> None:
+        """Of the devices at rows and columns, SET those in columns where `up`, RESET the others, where `given`."""
+        at = np.nonzero(given)
+        chosen = polarity, digit, lines[0][at[0]], lines[1][at[1]]
+        g, shape = self.conductances[chosen], self.conductances.shape
+        devices = Population(*(np.broadcast_to(values, shape)[chosen] for values in self.population))
+        after = pulsed(g, up[at[1]], devices, cycle_spreads(self.array.device, self.steps), x[at])
+        self.conductances[chosen] = np.where(self.history.switches(chosen), after, g)
         self.history.pulsed(chosen)
 
-    def _of(self, polarity: int, digit: int, rows: Whole, columns: Whole) -> list[Whole]:
-        """Range and steps of devices, each of shape (rows, columns)."""
-        shape = self.conductances.shape
-        return [
-            np.broadcast_to(values, shape)[polarity, digit, rows[:, np.newaxis], columns] for values in self.population
-        ]
+    def _rest(self) -> Whole | int:
+        """Conductances of cells that are 0: mid-range, or those of references, shape (digits, rows, columns)."""
+        if self.array.moved == 1:
+            references: Whole = self.population.low[MINUS]
+            return references
+        return (self.steps.low + self.steps.high) // 2
 
 
-def _count(met: Whole, up: NDArray[np.bool_]) -> PulseCount:
-    """Of pulses on devices of conductances `met`, shape (2, rows, columns), up where `up`, shape (2, columns)."""
-    up = up[:, np.newaxis, :]
-    return PulseCount(met[PLUS].size, int((met * up).sum()), int((met * ~up).sum()))
+def _count(met: Whole, up: NDArray[np.bool_], given: NDArray[np.bool_]) -> PulseCount:
+    """Of pulses where `given`, on devices of conductances `met`, shape (2, rows, columns), up where `up`."""
+    of_set, of_reset = given & up[:, np.newaxis, :], given & ~up[:, np.newaxis, :]
+    return PulseCount(int(of_set.sum()), int(of_reset.sum()), int(met[of_set].sum()), int(met[of_reset].sum()))
 
 
 class Periphery:
@@ -256,7 +271,7 @@ def check_sums(config: Config, layer: int, array: ArrayConfig) -> None:
     ConfigError
         If they do not.
     """
-    steps = whole_steps(array.device, config.digit_max, config.pulses_per_step)
+    steps = array.steps(config.digit_max, config.pulses_per_step)
     events = max(config.rows(layer) * (config.input_draws if layer == 1 else 1), config.columns(layer))
     weight = sum(config.carry_base**digit for digit in range(config.carry_digits))
     most = events * (weight * 2 * steps.high) ** 2 * 2

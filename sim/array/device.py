@@ -192,6 +192,8 @@ class Steps(NamedTuple):
         Range, in quanta.
     half_lsb : int
         Of a cell, in 2^-16 quanta.
+    device_lsb : int
+        What an LSB of a cell is of each of its devices that pulses move, in 2^-16 quanta.
     set_intercept, reset_intercept : int
         Step at the lower end, in 2^-16 quanta.
     set_slope, reset_slope : int
@@ -201,14 +203,18 @@ class Steps(NamedTuple):
     low: int
     high: int
     half_lsb: int
+    device_lsb: int
     set_intercept: int
     reset_intercept: int
     set_slope: int
     reset_slope: int
 
 
-def whole_steps(device: Device, digit_max: int, pulses_per_step: int = 1) -> Steps:
-    """The pulses of `device` in an array of cells up to `digit_max`, a step of which takes `pulses_per_step`."""
+def whole_steps(device: Device, digit_max: int, pulses_per_step: int = 1, moved: int = 2) -> Steps:
+    """The pulses of `device` in an array of cells up to `digit_max`, a step of which takes `pulses_per_step`.
+
+    A step moves so many devices of a pair, `moved`.
+    """
     device = device.with_states(digit_max, pulses_per_step)
     low, high = device.bounds(digit_max, pulses_per_step)
     if high - low < device.states - 1:
@@ -219,10 +225,13 @@ def whole_steps(device: Device, digit_max: int, pulses_per_step: int = 1) -> Ste
     with localcontext(prec=PRECISION):
         (set_0, set_1), (reset_0, reset_1) = device.steps()
         span = Decimal(high - low) * (1 << 16)
+        step = (set_0 + set_1 / 2 + reset_0 + reset_1 / 2) / 2 * span * pulses_per_step
+        half_lsb = to_integer(step * moved / 2)
         return Steps(
             low=low,
             high=high,
-            half_lsb=to_integer((set_0 + set_1 / 2 + reset_0 + reset_1 / 2) / 2 * span * pulses_per_step),
+            half_lsb=half_lsb,
+            device_lsb=2 * half_lsb // moved,
             set_intercept=to_integer(set_0 * span),
             reset_intercept=to_integer(reset_0 * span),
             set_slope=to_integer(set_1 * (1 << 24)),

@@ -21,7 +21,7 @@ class FlatHistory(NamedTuple):
     Attributes
     ----------
     life, programmed, factors, settled : ndarray of int32, shape (2, digits, devices)
-        `settled` are the factors of devices just pulsed.
+        `settled` are the factors of devices just pulsed, empty where these are 1.
     selects : ndarray of int64, shape (1 + 2 * digits, layers, lines)
         Pulses of each row; of each column upward, by digit; of each column downward, by digit.
     tick_samples, half_selects : int
@@ -70,7 +70,8 @@ def make_flat_history(config: Config, array: ArrayConfig, machine: Machine) -> t
     """The history of arrays that were just made; layers are counted from 0, columns padded as in `Machine`."""
     device, digits = array.device, config.carry_digits
     drifts, half_selects = bool(device.drift or device.drift_spread), half_selects_of_a_step(array)
-    fades = drifts or bool(device.trap_share) or array.wires is not None
+    calm = not device.trap_share and array.wires is None
+    fades = drifts or not calm
     layers = [
         make_ageing(array, layer, config.rows(layer), config.columns(layer), digits)
         for layer in range(1, config.layers + 1)
@@ -85,7 +86,7 @@ def make_flat_history(config: Config, array: ArrayConfig, machine: Machine) -> t
         life=_flat("life", layers, machine, digits).astype(np.int32) if device.endurance else devices(False),
         programmed=devices(drifts),
         factors=devices(fades, ONE),
-        settled=devices(fades, ONE),
+        settled=devices(not calm, ONE),
         selects=selects,
         tick_samples=array.tick_samples,
         half_selects=half_selects,

@@ -4,14 +4,16 @@ Half-selects are those of the V/2 scheme (Yu, "Neuro-inspired computing with eme
 106, 2018).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...model.config import Config
-from ...model.errors import RunError
+from ...model.errors import ConfigError, RunError
 from .ageing import DECAY_BITS, age_index, decays, half_selects_of_a_step, logarithms, make_ageing
 from .config import ArrayConfig
 from .device import fixed_point
@@ -21,6 +23,7 @@ from .population import Population, Whole
 
 UP, DOWN = 0, 1
 DEVICES = "life", "programmed"
+MOST_TICKS = 1 << 31
 SELECTS = "row_selects", "column_selects", "row_selects_done", "column_selects_done"
 
 
@@ -95,6 +98,23 @@ class History:
         """Have `wires` fit `conductances` if these were loaded since."""
         if self._unsolved:
             self.wires, self._unsolved = self._attenuation(conductances), False
+            self.settle()
+
+    @contextmanager
+    def later(self, after_s: float) -> Iterator[None]:
+        """Have reads meanwhile see devices as after `after_s` seconds in which they are left alone.
+
+        Raises
+        ------
+        ConfigError
+            If that is negative or further than time reaches.
+        """
+        before, self.clock = self.clock, self.clock + samples_later(self._array, self.clock, after_s)
+        self.settle()
+        try:
+            yield
+        finally:
+            self.clock = before
             self.settle()
 
     def loaded(self) -> None:
@@ -197,6 +217,20 @@ class History:
         done = self.row_selects_done[:, np.newaxis] + self.column_selects_done[sides][:, :, np.newaxis]
         steps: Whole = now // self._half_selects - done // self._half_selects
         return steps
+
+
+def samples_later(array: ArrayConfig, clock: int, after_s: float) -> int:
+    """The training samples that `after_s` seconds after sample `clock` are, to the nearest.
+
+    Raises
+    ------
+    ConfigError
+        If time does not reach as far.
+    """
+    most = (MOST_TICKS * array.tick_samples - 1 - clock) * array.sample_s
+    if not isfinite(after_s) or not 0 <= after_s < most:
+        raise ConfigError(f"after_s must be from 0 to {most:.3g} seconds, not {after_s!r}")
+    return round(after_s / array.sample_s)
 
 
 def check_history(given: Sequence[dict[str, Whole]], wanted: Sequence[dict[str, Whole]]) -> None:

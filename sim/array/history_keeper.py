@@ -1,6 +1,7 @@
 """What happens to the devices of compiled loops between samples: time, half-selects, wires."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -12,7 +13,7 @@ from ...model.machine import Machine
 from .config import ArrayConfig
 from .effective import Staleness, attenuation, staleness
 from .flat_history import FlatAgeing
-from .history import check_history
+from .history import check_history, samples_later
 from .machine import Analog
 
 State = dict[str, NDArray[np.int64]]
@@ -75,6 +76,30 @@ class HistoryKeeper:
         refresh = self._wires.refresh if self._wires else 0
         periods = self._analog.tick_samples, self._ageing.trap_samples, refresh
         return min(period - self.clock % period for period in periods if period)
+
+    def factors(self) -> list[NDArray[Any]]:
+        """What reads see of the conductances of layers 1 to L, in 2^-16."""
+        return [self._devices(self._analog.factors, layer) for layer in range(1, self._config.layers + 1)]
+
+    @contextmanager
+    def later(self, after_s: float) -> Iterator[None]:
+        """Have reads meanwhile see devices as after `after_s` seconds in which they are left alone.
+
+        Raises
+        ------
+        ConfigError
+            If that is negative or further than time reaches.
+        """
+        self.solve()
+        before, self.clock = self.clock, self.clock + samples_later(self._array, self.clock, after_s)
+        if self.clock != before:
+            self.settle()
+        try:
+            yield
+        finally:
+            if self.clock != before:
+                self.clock = before
+                self.settle()
 
     def programmed(self) -> None:
         """Note that all devices were programmed."""

@@ -77,13 +77,20 @@ def settle_pair(a, b, layer, row, column, digit, cell, sample):  # type: ignore[
             factor = np.int64(b.wires[polarity, digit, cell])
         if trapped and b.traps[polarity, digit, cell] and drawn[polarity] & np.uint64(1):
             factor = (factor * (ONE - b.trap_amplitude) + ROUND) >> 16
-        a.settled[polarity, digit, cell] = factor
+        if a.settled.shape[2]:
+            a.settled[polarity, digit, cell] = factor
         if a.programmed.shape[2]:
-            age = sample // a.tick_samples - a.programmed[polarity, digit, cell]
+            age = tick_of(a, sample) - a.programmed[polarity, digit, cell]
             nu = b.drift[polarity, digit, cell if b.drift.shape[2] > 1 else 0]
             exponent = (nu * b.logarithms[age_index(age)]) >> (32 - DECAY_BITS)
             factor = (factor * b.decays[min(exponent, len(b.decays) - 1)] + ROUND) >> 16
         a.factors[polarity, digit, cell] = factor
+
+
+@compiled
+def tick_of(a, sample):  # type: ignore[no-untyped-def]
+    """The tick of a sample; a divisor that cannot be 0 lets a compiler divide before a loop."""
+    return np.int64(np.uint64(sample) // max(np.uint64(a.tick_samples), np.uint64(1)))
 
 
 @compiled
@@ -118,8 +125,9 @@ def wear(a, polarity, digit, cell):  # type: ignore[no-untyped-def]
 def note_pulse(a, polarity, digit, cell, sample):  # type: ignore[no-untyped-def]
     """Note that a device was pulsed."""
     if a.programmed.shape[2]:
-        a.programmed[polarity, digit, cell] = sample // a.tick_samples
-        a.factors[polarity, digit, cell] = a.settled[polarity, digit, cell]
+        a.programmed[polarity, digit, cell] = tick_of(a, sample)
+        young = a.settled[polarity, digit, cell] if a.settled.shape[2] else ONE
+        a.factors[polarity, digit, cell] = young
 
 
 @compiled

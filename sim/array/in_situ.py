@@ -16,7 +16,6 @@ from ...model.philox import philox
 from ...model.trainer import check_samples
 from .config import ArrayConfig
 from .crossbar import MINUS, PLUS
-from .device import whole_steps
 from .in_situ_arrays import PURPOSE, WORDS, Rounding, make_in_situ
 from .noise import ONE
 from .pulse_count import PulseCount, total
@@ -31,10 +30,10 @@ MOST_PULSES = 1 << 15
 class InSituBackpropagation:
     """Sigmoid hidden layers, cross-entropy, stochastic gradient descent, one sample at a time, on an analog array.
 
-    The array is the machine's: the same devices, spread, cycle-to-cycle noise by address and saturation; a weight is a
-    pair of devices. Reads are exact, forward and backward, as if DACs, ADCs and devices made no noise: what is
-    measured is what whole pulses on such devices cost backpropagation. A change of a weight becomes whole pulses, on
-    both devices of the pair in opposite directions, as the machine's are.
+    The array is the machine's: the same devices, spread, cycle-to-cycle noise by address, saturation, history and
+    wires; a weight is a pair of devices. Reads are exact, forward and backward, as if DACs, ADCs and devices made no
+    noise: what is measured is what whole pulses on such devices cost backpropagation. A change of a weight becomes
+    whole pulses, on both devices of the pair in opposite directions, as the machine's are.
 
     Where Numba is missing, NumPy trains, to the same conductances.
 
@@ -97,7 +96,7 @@ class InSituBackpropagation:
         self.rounding = _rounding(rounding)
         self.samples_trained = 0
         self._threshold, self._most_pulses, self._softmax = threshold, most_pulses, output == "softmax"
-        self._unit = ONE / (2 * whole_steps(array.device, self._config.digit_max).half_lsb * scale)
+        self._unit = ONE / (2 * array.steps(self._config.digit_max).half_lsb * scale)
         self._machine = _machine(self._config, array, compiled)
         self._machine.load([self._initial_cells(layer, gain) for layer in range(1, self._config.layers + 1)])
         if isinstance(self._machine, FastAnalogTrainer):
@@ -128,16 +127,17 @@ class InSituBackpropagation:
             raise DataError(f"k must be 0 or more, not {k}")
         rate = self.learning_rate * 2.0**-k * self.scale
         if isinstance(self._machine, FastAnalogTrainer):
-            for start in range(0, len(labels), SAMPLES_PER_CALL):
-                chosen = slice(start, start + SAMPLES_PER_CALL)
-                self._train_compiled(self._machine, features[chosen], labels[chosen], rate)
+            for stretch in self._machine.stretches(self.samples_trained, len(labels)):
+                for start in range(stretch.start, stretch.stop, SAMPLES_PER_CALL):
+                    chosen = slice(start, min(start + SAMPLES_PER_CALL, stretch.stop))
+                    self._train_compiled(self._machine, features[chosen], labels[chosen], rate)
         else:
             for sample, label in zip(features, labels, strict=True):
                 self._train_plain(self._machine, sample, int(label), rate)
 
     def weights(self) -> list[Floats]:
-        """Weights of layers 1 to L, each of shape (inputs of the layer + 1, outputs), the biases in the last row."""
-        return [self._unit * (g[PLUS, 0].astype(np.int64) - g[MINUS, 0].astype(np.int64)) for g in self.conductances()]
+        """Weights that reads see of layers 1 to L, each of shape (inputs of the layer + 1, outputs), biases last."""
+        return [self._unit * (g[PLUS, 0].astype(np.int64) - g[MINUS, 0]) for g in self._machine.seen()]
 
     def conductances(self) -> list[Conductances]:
         """Conductances of layers 1 to L, each of shape (2, 1, rows, columns), plus devices first, in quanta."""
@@ -206,7 +206,9 @@ class InSituBackpropagation:
         self.samples_trained += len(targets)
 
     def _train_plain(self, machine: AnalogTrainer, features: NDArray[np.uint8], label: int, rate: float) -> None:
-        weights = [(g[PLUS, 0].astype(np.int64) - g[MINUS, 0]) for g in machine.conductances()]
+        for crossbar in machine.crossbars:
+            crossbar.history.advance(self.samples_trained, crossbar.conductances)
+        weights = [(g[PLUS, 0].astype(np.int64) - g[MINUS, 0]) for g in machine.seen()]
         signals = [np.append(features / FEATURE_SCALE, 1.0)]
         for matrix in weights[:-1]:
             signals.append(np.append([_sigmoid(z) for z in self._unit * _sums(signals[-1], matrix)], 1.0))

@@ -1,5 +1,7 @@
 """An analog array as flat arrays: what the compiled loops of `kernels` read and write."""
 
+from collections.abc import Sequence
+from dataclasses import astuple
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,10 +13,11 @@ from ...model.machine import LINE, Machine, Scratch, make_machine, make_scratch,
 from .cells import CELLS, LANES, STRIDE
 from .config import ArrayConfig
 from .crossbar import MINUS, PLUS, Periphery, check_sums
-from .device import fixed_point, whole_steps
+from .device import fixed_point
 from .flat_history import FlatAgeing, make_flat_history, pad
 from .memory import check_memory
-from .population import Population, make_population
+from .pairs import Pairs, make_pairs, thinning_limits
+from .population import Population
 
 Array = NDArray[Any]
 SIDES = 2
@@ -52,6 +55,10 @@ class Analog(NamedTuple):
     digits, pulses_per_step, verify, search_bits : int
     half_lsb, reference_step : int
         Of the references: in 2^-16 quanta, and in quanta.
+    moved : int
+        Devices of a pair that pulses move: with 1, the minus device stays where it is.
+    set_thinning, reset_thinning : int
+        Shares of pulses that are left out, in 2^-32.
     life, programmed, factors, settled, selects, tick_samples, half_selects, fades, changes
         As of `FlatHistory`; a tuple in this one would be counted in and out wherever a loop touches it.
     """
@@ -78,6 +85,9 @@ class Analog(NamedTuple):
     search_bits: int
     half_lsb: int
     reference_step: int
+    moved: int
+    set_thinning: int
+    reset_thinning: int
     life: Array
     programmed: Array
     factors: Array
@@ -113,8 +123,8 @@ class AnalogScratch(NamedTuple):
         Row of a carry.
     codes : ndarray of int64, shape (lines,)
         Weights that a verified carry found.
-    pulses : ndarray of int64, shape (layers, 3), or (0, 3) where pulses are not counted
-        Cells pulsed since the array was made, and sums of the conductances that SET and RESET pulses met, in quanta.
+    pulses : ndarray of int64, shape (layers, 4), or (0, 4) where pulses are not counted
+        SET and RESET pulses since the array was made, and sums of the conductances that they met, in quanta.
     """
 
     variance: Array
@@ -145,14 +155,16 @@ def make_analog(
         If the devices cannot hold the cells, or sums would not fit 64 bits.
     """
     check_memory(config, array, _layers(config))
-    steps = whole_steps(array.device, config.digit_max, config.pulses_per_step)
+    steps = array.steps(config.digit_max, config.pulses_per_step)
     periphery = Periphery(array, steps.half_lsb)
     for layer in range(1, config.layers + 1):
         check_sums(config, layer, array)
     machine = _analog_machine(config, steps.high, periphery)
-    population, alike = _flat_population(config, array, machine)
+    pairs = [make_pairs(config, layer, array) for layer in _layers(config)]
+    population, alike = _flat_population(config, pairs, machine)
     history, ageing = make_flat_history(config, array, machine)
     devices = int(machine.starts[-1])
+    set_thinning, reset_thinning = thinning_limits(array)
     shape = 2, config.carry_digits, devices
     analog = Analog(
         conductances=np.full(shape, (steps.low + steps.high) // 2, dtype=np.int32),
@@ -177,9 +189,15 @@ def make_analog(
         search_bits=config.search_bits,
         half_lsb=steps.half_lsb,
         reference_step=periphery.step,
+        moved=array.moved,
+        set_thinning=set_thinning,
+        reset_thinning=reset_thinning,
         **history._asdict(),
     )
-    return (machine, make_scratch(machine), analog, _make_scratch(machine, counting)), ageing
+    scratch = _make_scratch(machine, counting)
+    if counting:
+        scratch.pulses[:] = [astuple(each.pulses) for each in pairs]
+    return (machine, make_scratch(machine), analog, scratch), ageing
 
 
 def _layers(config: Config) -> range:
@@ -208,10 +226,8 @@ def _carry_codes(config: Config) -> list[int]:
     return [full - 1, -full, most - 1, -most]
 
 
-def _flat_population(config: Config, array: ArrayConfig, machine: Machine) -> tuple[Population, bool]:
-    layers = []
-    for layer in _layers(config):
-        layers.append(make_population(config, layer, array))
+def _flat_population(config: Config, pairs: Sequence[Pairs], machine: Machine) -> tuple[Population, bool]:
+    layers = [each.population for each in pairs]
     shape = 2, config.carry_digits
     if all(values.size == 1 for values in layers[0]):
         alike = [np.broadcast_to(values.reshape(1, 1, 1), (*shape, 1)).copy() for values in layers[0]]
@@ -270,5 +286,5 @@ def _make_scratch(machine: Machine, counting: bool) -> AnalogScratch:
         carried=np.zeros(lines, dtype=np.int8),
         row=np.zeros(1, dtype=np.int32),
         codes=np.zeros(lines, dtype=np.int64),
-        pulses=np.zeros((len(machine.sizes) - 1 if counting else 0, 3), dtype=np.int64),
+        pulses=np.zeros((len(machine.sizes) - 1 if counting else 0, 4), dtype=np.int64),
     )

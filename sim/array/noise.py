@@ -34,6 +34,7 @@ class Purpose(IntEnum):
     TELEGRAPH = 26
     DRIFT = 27
     ENDURANCE = 28
+    THINNING = 29
 
 
 Normals = NDArray[np.int64]

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from ...model.config import Config
 from .config import ArrayConfig
-from .device import Device, Steps, fixed_point, to_integer, whole_steps
+from .device import Device, Steps, fixed_point, to_integer
 from .noise import GAIN, LARGEST, ONE, Purpose, device_words, normals_of, static_word, sums_of_bytes
 
 Whole = NDArray[np.int64]
@@ -57,7 +57,7 @@ class Population(NamedTuple):
 
 def make_population(config: Config, layer: int, array: ArrayConfig) -> Population:
     """The devices of `layer` (1 to L); equations and sources at the head of this file."""
-    device, steps = array.device, whole_steps(array.device, config.digit_max, config.pulses_per_step)
+    device, steps = array.device, array.steps(config.digit_max, config.pulses_per_step)
     draws = Draws(array.seed, layer, config.rows(layer), config.columns(layer), config.carry_digits)
     low, high = _bounds(device, steps, draws)
     span, full = high - low, steps.high - steps.low
@@ -70,6 +70,36 @@ def make_population(config: Config, layer: int, array: ArrayConfig) -> Populatio
         set_slope=scaled(steps.set_slope, set_factor),
         reset_slope=scaled(steps.reset_slope, reset_factor),
     )
+
+
+def pulsed(g: Whole, up: NDArray[np.bool_] | bool, devices: Population, spreads: tuple[int, int], x: Whole) -> Whole:
+    """Conductances of devices after a pulse.
+
+    Parameters
+    ----------
+    g : ndarray of int64
+        Before it, in quanta.
+    up : bool, or ndarray of bool
+        SET, or else RESET.
+    devices : Population
+        Of these devices alone.
+    spreads : tuple of int
+        From cycle to cycle, in 2^-16 quanta and as a share of the step in 2^-16.
+    x : ndarray of int64
+        Normals in 2^-16.
+    """
+    low, high, i_set, i_reset, k_set, k_reset = devices
+    step = np.where(up, i_set, i_reset) + (np.where(up, k_set, k_reset) * (g - low) >> 8)
+    spread = spreads[0] + (spreads[1] * np.abs(step) >> 16)
+    change = (step + (spread * x >> 16) + ONE // 2) >> 16
+    after: Whole = np.clip(np.where(up, g + change, g - change), low, high)
+    return after
+
+
+def cycle_spreads(device: Device, steps: Steps) -> tuple[int, int]:
+    """Spreads from cycle to cycle as `pulsed` takes them."""
+    of_range = fixed_point(device.cycle_spread_of_range) * (steps.high - steps.low)
+    return of_range, fixed_point(device.cycle_spread_of_step)
 
 
 class Draws:

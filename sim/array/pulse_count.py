@@ -12,24 +12,26 @@ class PulseCount:
 
     Attributes
     ----------
-    cells : int
-        Cells pulsed: each a SET pulse on one device and a RESET pulse on the other.
+    set_pulses, reset_pulses : int
+        Pulses on devices.
     met_by_set, met_by_reset : int
         Sums of the conductances that the pulses met, in quanta.
     """
 
-    cells: int
+    set_pulses: int
+    reset_pulses: int
     met_by_set: int
     met_by_reset: int
 
     @property
     def pulses(self) -> int:
         """Pulses on devices."""
-        return 2 * self.cells
+        return self.set_pulses + self.reset_pulses
 
     def __add__(self, other: "PulseCount") -> "PulseCount":
         return PulseCount(
-            self.cells + other.cells,
+            self.set_pulses + other.set_pulses,
+            self.reset_pulses + other.reset_pulses,
             self.met_by_set + other.met_by_set,
             self.met_by_reset + other.met_by_reset,
         )
@@ -43,6 +45,9 @@ class PulseCount:
         return squares * device.quantum_S * device.pulse_s
 
 
+NOTHING = PulseCount(0, 0, 0, 0)
+
+
 def total(counts: Iterable[PulseCount]) -> PulseCount:
     """The sum of `counts`."""
-    return sum(counts, PulseCount(0, 0, 0))
+    return sum(counts, NOTHING)

@@ -11,15 +11,17 @@ from ...model.kernels import compiled, compiled_apart
 from .cells import CELLS, LANES, STRIDE, VECTOR
 from .history_kernels import note_pulse, note_selects, seen_difference, square, wear
 from .noise import Purpose
-from .noise_kernels import WORD, normals, purpose_word
+from .noise_kernels import WORD, normals, purpose_word, words
 
-PULSE = np.int64(Purpose.PULSE)
+PULSE, THINNING = np.int64(Purpose.PULSE), np.int64(Purpose.THINNING)
 PLUS, MINUS = np.int64(0), np.int64(1)
 LOWEST = np.int64(0)
 ADDED, TAKEN = np.int64(1), np.int64(-1)
 CELL, COUNTER, SIGN, PLUS_G, MINUS_G, PLUS_X, MINUS_X = (STRIDE * lane for lane in range(7))
 PLUS_LOW, PLUS_HIGH, PLUS_INTERCEPT, PLUS_SLOPE = (STRIDE * lane for lane in range(7, 11))
-MINUS_LOW, MINUS_HIGH, MINUS_INTERCEPT, MINUS_SLOPE = (STRIDE * lane for lane in range(11, LANES))
+MINUS_LOW, MINUS_HIGH, MINUS_INTERCEPT, MINUS_SLOPE = (STRIDE * lane for lane in range(11, 15))
+# One more than the conductance of a device whose pulse is left out, 0 for the others.
+PLUS_LEFT, MINUS_LEFT = (STRIDE * lane for lane in range(15, LANES))
 # Of so many columns one must be driven for it to be faster to go along them all.
 SPARSE = 8
 
@@ -56,7 +58,8 @@ def pulse(m, a, t, layer, rows, digit, signs, driven, sample, c2):  # type: igno
 @compiled
 def goes_along_rows(a, t):  # type: ignore[no-untyped-def]
     """Whether pulses draw nothing, note nothing, and are the same for all devices."""
-    return a.alike and not (a.range_spread or a.step_spread or a.read_noise or a.changes or len(t.pulses))
+    draws = a.range_spread or a.step_spread or a.set_thinning or a.reset_thinning
+    return a.alike and not (draws or a.read_noise or a.changes or len(t.pulses))
 
 
 @compiled_apart
@@ -125,13 +128,17 @@ def pulse_cells(m, a, t, layer, digit, count, sample, c2):  # type: ignore[no-un
     """Give the cells that are listed their pulses, and put them back."""
     cells, place = t.cells, a.places[digit]
     noisy = a.range_spread != 0 or a.step_spread != 0
+    thinned = a.set_thinning != 0 or a.reset_thinning != 0
     if not a.alike:
         read_devices(cells, count, a.bounds[digit], a.steps[digit])
     if a.changes:
         add_seen(m, a, cells, digit, count, TAKEN)
     for number in range(a.pulses_per_step):
+        if thinned:
+            c3 = purpose_word(THINNING, layer)
+            thin_cells(a, cells, count, sample, c2 + (number << 16), c3)
         if len(t.pulses):
-            count_pulses(cells, count, t.pulses, layer)
+            count_pulses(cells, count, t.pulses, layer, a.moved)
         if noisy:
             c3 = purpose_word(PULSE, layer)
             draw_cells(a.key_low, a.key_high, cells, count, sample, c2 + (number << 16), c3)
@@ -139,10 +146,11 @@ def pulse_cells(m, a, t, layer, digit, count, sample, c2):  # type: ignore[no-un
             move_alike(cells, count, a.bounds, a.steps, a.range_spread, a.step_spread)
         else:
             move_own(cells, count, a.range_spread, a.step_spread)
+        if thinned:
+            leave_cells(cells, count)
         if a.changes:
-            wear_cells(a, cells, digit, count)
+            use_cells(a, cells, digit, count, sample)
     if a.changes:
-        note_cells(a, cells, digit, count, sample)
         add_seen(m, a, cells, digit, count, ADDED)
         return
     plus, minus = a.conductances[PLUS, digit], a.conductances[MINUS, digit]
@@ -178,6 +186,27 @@ def draw_cells(key_low, key_high, cells, count, sample, c2, c3):  # type: ignore
     for index in range(whole_vectors(count)):
         counter = np.uint64(cells[COUNTER + index]) & WORD
         cells[PLUS_X + index], cells[MINUS_X + index] = normals(key_low, key_high, counter, c1, c2, c3)
+
+
+@compiled_apart
+def thin_cells(a, cells, count, sample, c2, c3):  # type: ignore[no-untyped-def]
+    """Draw which devices' pulses are left out, and keep their conductances."""
+    c1, c2, c3 = np.uint64(sample) & WORD, np.uint64(c2), np.uint64(c3)
+    of_set, of_reset = np.uint64(a.set_thinning), np.uint64(a.reset_thinning)
+    for index in range(count):
+        up, counter = cells[SIGN + index] > 0, np.uint64(cells[COUNTER + index]) & WORD
+        plus, minus, _, _ = words(a.key_low, a.key_high, counter, c1, c2, c3)
+        cells[PLUS_LEFT + index] = (cells[PLUS_G + index] + 1) * np.int64(plus < (of_set if up else of_reset))
+        cells[MINUS_LEFT + index] = (cells[MINUS_G + index] + 1) * np.int64(minus < (of_reset if up else of_set))
+
+
+@compiled_apart
+def leave_cells(cells, count):  # type: ignore[no-untyped-def]
+    """Have the devices whose pulses are left out be what they were."""
+    for index in range(count):
+        plus, minus = cells[PLUS_LEFT + index], cells[MINUS_LEFT + index]
+        cells[PLUS_G + index] = plus - 1 if plus else cells[PLUS_G + index]
+        cells[MINUS_G + index] = minus - 1 if minus else cells[MINUS_G + index]
 
 
 @compiled
@@ -249,17 +278,23 @@ def write_squares(cells, count, plus, minus, squares, place):  # type: ignore[no
 
 
 @compiled_apart
-def count_pulses(cells, count, pulses, layer):  # type: ignore[no-untyped-def]
-    """Count the cells that are pulsed, and add up the conductances that the pulses meet."""
-    met_by_set, met_by_reset = np.int64(0), np.int64(0)
+def count_pulses(cells, count, pulses, layer, moved):  # type: ignore[no-untyped-def]
+    """Count the pulses that devices are given, and add up the conductances that they meet."""
+    sets, resets, met_by_set, met_by_reset = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    second = np.int64(moved == 2)
     for index in range(count):
         up = cells[SIGN + index] > 0
-        g, h = cells[PLUS_G + index], cells[MINUS_G + index]
+        plus = np.int64(cells[PLUS_LEFT + index] == 0)
+        minus = np.int64(cells[MINUS_LEFT + index] == 0) * second
+        g, h = cells[PLUS_G + index] * plus, cells[MINUS_G + index] * minus
+        sets += plus if up else minus
+        resets += minus if up else plus
         met_by_set += g if up else h
         met_by_reset += h if up else g
-    pulses[layer, 0] += count
-    pulses[layer, 1] += met_by_set
-    pulses[layer, 2] += met_by_reset
+    pulses[layer, 0] += sets
+    pulses[layer, 1] += resets
+    pulses[layer, 2] += met_by_set
+    pulses[layer, 3] += met_by_reset
 
 
 @compiled_apart
@@ -274,20 +309,16 @@ def add_seen(m, a, cells, digit, count, sign):  # type: ignore[no-untyped-def]
 
 
 @compiled_apart
-def wear_cells(a, cells, digit, count):  # type: ignore[no-untyped-def]
-    """Put back the conductances of devices that still switch; the others stay where they are."""
+def use_cells(a, cells, digit, count, sample):  # type: ignore[no-untyped-def]
+    """Note the pulses that devices are given, and put back the conductances of those that still switch."""
     for index in range(count):
         cell = cells[CELL + index]
-        for polarity, lane in ((PLUS, PLUS_G), (MINUS, MINUS_G)):
+        for polarity in range(a.moved):
+            lane, left = (PLUS_G, PLUS_LEFT) if polarity == PLUS else (MINUS_G, MINUS_LEFT)
+            if cells[left + index]:
+                continue
             if wear(a, polarity, digit, cell):
                 a.conductances[polarity, digit, cell] = cells[lane + index]
             else:
                 cells[lane + index] = a.conductances[polarity, digit, cell]
-
-
-@compiled_apart
-def note_cells(a, cells, digit, count, sample):  # type: ignore[no-untyped-def]
-    """Note that the devices of cells were pulsed."""
-    for index in range(count):
-        for polarity in range(2):
-            note_pulse(a, polarity, digit, cells[CELL + index], sample)
+            note_pulse(a, polarity, digit, cell, sample)

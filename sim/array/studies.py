@@ -14,8 +14,9 @@ from .config import ARRAYS, ArrayConfig
 from .device import Device, whole_steps
 from .learners import ArrayLearner, InSituLearner
 from .noise import ONE
+from .wiring import Wires
 
-DEVICE_STUDIES = ("devices", "nonidealities")
+DEVICE_STUDIES = ("devices", "nonidealities", "remedies")
 ONE_CELL, CARRY, PULSES, ACCUMULATED = "one_cell", "carry", "pulses", "accumulated"
 MACHINES = {ONE_CELL: "one bit, one cell a weight", CARRY: "one bit, several cells, carry"}
 FLOATS = {PULSES: "float, whole pulses", ACCUMULATED: "float, accumulated, whole pulses"}
@@ -119,7 +120,12 @@ def find_device_study(name: str, quick: bool = False) -> Study:
     if name == "devices":
         return _devices(scale)
     if name == "nonidealities":
-        return _nonidealities(scale)
+        title = "What each non-ideality costs, on a device that is ideal otherwise"
+        return _levels(name, title, nonidealities(), scale)
+    if name == "remedies":
+        from .remedies import remedies  # which stands on this module
+
+        return _levels(name, "What helps against mismatch and soft bounds", remedies(), scale)
     raise ConfigError(f"there is no study of devices called {name!r}; there are {', '.join(DEVICE_STUDIES)}")
 
 
@@ -140,6 +146,7 @@ def nonidealities() -> tuple[Nonideality, ...]:
     return (
         _shares("cycle-to-cycle spread", "% of a step", "cycle_spread_of_step", (0, 100, 400)),
         _shares("device-to-device spread of steps", "%", "step_spread", (0, 30)),
+        _shares("device-to-device spread of bounds", "% of the range", "bound_spread", (0, 10, 30)),
         Nonideality(
             title="stuck devices",
             unit="%, half of them on",
@@ -147,6 +154,7 @@ def nonidealities() -> tuple[Nonideality, ...]:
         ),
         _shares("read noise", "% of a conductance", "read_noise", (0, 5), machines),
         _shares("mismatch of SET and RESET", "%", "mismatch", (0, 30)),
+        _shares("device-to-device spread of mismatch", "%", "mismatch_spread", (0, 10, 30)),
         Nonideality(
             title="nonlinearity",
             unit="label of SET, less for RESET",
@@ -167,8 +175,45 @@ def nonidealities() -> tuple[Nonideality, ...]:
         Nonideality(
             title="comparator noise",
             unit="LSB of one cell",
-            levels=tuple(_noisy_comparators(lsb) for lsb in (0, 8, 32)),
+            levels=tuple(_periphery(lsb, "comparator_noise_S") for lsb in (0, 8, 32)),
             series=machines,
+        ),
+        Nonideality(
+            title="comparator offset",
+            unit="LSB of one cell",
+            levels=tuple(_periphery(lsb, "comparator_offset_S") for lsb in (0, 8, 32)),
+            series=machines,
+        ),
+        Nonideality(
+            title="step of the references",
+            unit="LSB of one cell",
+            levels=tuple(_periphery(lsb, "reference_step_S") for lsb in (0, 8, 32)),
+            series=machines,
+        ),
+        Nonideality(
+            title="telegraph noise of all devices",
+            unit="% of a conductance",
+            levels=(_level("0"), *(_trapped(amplitude) for amplitude in (10, 30))),
+        ),
+        Nonideality(
+            title="drift",
+            unit="exponent, 20 s after a pulse on",
+            levels=(_level("0"), *(_drifting(exponent) for exponent in (0.05, 0.1))),
+        ),
+        Nonideality(
+            title="endurance",
+            unit="pulses, spread by half",
+            levels=(_level("for ever"), *(_mortal(pulses) for pulses in (100_000, 10_000, 1_000))),
+        ),
+        Nonideality(
+            title="half-selects",
+            unit="of a step",
+            levels=(_level("0"), *(_level(f"{share:.0e}", half_select=share) for share in (1e-5, 1e-4, 1e-3))),
+        ),
+        Nonideality(
+            title="wires",
+            unit="ohm a cell",
+            levels=(_level("0"), *(_wired(ohm) for ohm in (2.12, 5.0))),
         ),
     )
 
@@ -189,20 +234,21 @@ def _devices(scale: Scale) -> Study:
     )
 
 
-def _nonidealities(scale: Scale) -> Study:
+def _levels(name: str, title: str, kinds: tuple[Nonideality, ...], scale: Scale) -> Study:
+    """A study of all levels of `kinds`, with the settings for non-idealities."""
     rows = [
         Row(
             group=kind.title,
             label=level_label(level, series),
             learner=_learner("nonidealities", series, level.array, scale, level.bits),
         )
-        for kind in nonidealities()
+        for kind in kinds
         for level in kind.levels
         for series in kind.series
     ]
     return Study(
-        name=f"nonidealities{scale.suffix}",
-        title="What each non-ideality costs, on a device that is ideal otherwise",
+        name=f"{name}{scale.suffix}",
+        title=title,
         data=scale.data,
         validation=scale.validation,
         seeds=scale.nonidealities_seeds,
@@ -257,6 +303,27 @@ def _nonlinear(label: float) -> Level:
     return _level(f"{label:g}", response="exponential", set_nonlinearity=label, reset_nonlinearity=-label)
 
 
-def _noisy_comparators(lsb: float) -> Level:
+def _periphery(lsb: float, field: str) -> Level:
     siemens = 2 * whole_steps(IDEAL, 63).half_lsb / ONE * IDEAL.quantum_S
-    return Level(label=f"{lsb:g}", array=ArrayConfig(device=IDEAL, comparator_noise_S=lsb * siemens))
+    array = replace(ArrayConfig(device=IDEAL), **{field: lsb * siemens})  # type: ignore[arg-type]
+    return Level(label=f"{lsb:g}", array=array)
+
+
+def _trapped(amplitude: float) -> Level:
+    return _level(f"{amplitude:g}", trap_share=1.0, trap_amplitude=amplitude / 100)
+
+
+def _drifting(exponent: float) -> Level:
+    """Devices that drift, a quarter more or less, at the pace of the preset that does."""
+    pace = ARRAYS["gst_pcm"]
+    device = replace(IDEAL, drift=exponent, drift_spread=exponent / 4, drift_t0_s=pace.device.drift_t0_s)
+    array = ArrayConfig(device=device, sample_s=pace.sample_s, tick_samples=pace.tick_samples)
+    return Level(label=f"{exponent:g}", array=array)
+
+
+def _mortal(pulses: int) -> Level:
+    return _level(f"{pulses:,}", endurance=pulses, endurance_spread=0.5)
+
+
+def _wired(ohm: float) -> Level:
+    return Level(label=f"{ohm:g}", array=ArrayConfig(device=IDEAL, wires=Wires(row_ohm=ohm, column_ohm=ohm)))

@@ -1,8 +1,10 @@
 """The learning machine on an analog array, operation by operation, and its fast twin in compiled loops."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,6 @@ from ...model.fast import SLOW, KernelTrainer
 from ...model.trainer import Features, Trainer, Votes, check_samples, check_weights
 from .config import ArrayConfig
 from .crossbar import MINUS, PLUS, AnalogCrossbar
-from .device import whole_steps
 from .effective import Staleness
 from .history import check_history
 from .history_keeper import HistoryKeeper, State
@@ -47,7 +48,7 @@ class FastAnalogTrainer(KernelTrainer):
 
     def __init__(self, config: Config, array: ArrayConfig, *, counting: bool = False) -> None:
         self.array = array
-        self._steps = whole_steps(array.device, config.digit_max, config.pulses_per_step)
+        self._steps = array.steps(config.digit_max, config.pulses_per_step)
         arrays, ageing = make_analog(config, array, counting)
         self._analog = arrays[2]
         self._keeper = HistoryKeeper(config, array, arrays[0], arrays[2], ageing)
@@ -56,19 +57,35 @@ class FastAnalogTrainer(KernelTrainer):
     def train(self, features: Features, labels: Sequence[int] | NDArray[np.int64], exponent: int = 0) -> None:
         """Train samples in the order given; as `KernelTrainer.train`."""
         check_samples(self.config, features, labels, exponent)
-        labels, start = np.asarray(labels), 0
-        while start < len(features) and self._keeper.changes:
-            self._keeper.advance(self.samples_trained)
-            end = min(start + self._keeper.samples_ahead(), len(features))
-            super().train(features[start:end], labels[start:end], exponent)
-            start = end
-        super().train(features[start:], labels[start:], exponent)
+        labels = np.asarray(labels)
+        for chosen in self.stretches(self.samples_trained, len(features)):
+            super().train(features[chosen], labels[chosen], exponent)
 
-    def infer(self, features: Features, passes: int = 16) -> Votes:
-        """Classify samples; as `KernelTrainer.infer`."""
-        if len(features):
-            self._keeper.solve()
-        return super().infer(features, passes)
+    def stretches(self, first: int, count: int) -> Iterator[slice]:
+        """Slices of `count` samples from sample `first` on: in each, once it is given, pulses alone change devices."""
+        start = 0
+        while start < count and self._keeper.changes:
+            self._keeper.advance(first + start)
+            end = min(start + self._keeper.samples_ahead(), count)
+            yield slice(start, end)
+            start = end
+        if start < count or not self._keeper.changes:
+            yield slice(start, count)
+
+    def infer(self, features: Features, passes: int = 16, after_s: float = 0.0) -> Votes:
+        """Classify samples, `after_s` seconds after the last one was trained, in which the array was left alone.
+
+        Otherwise as `KernelTrainer.infer`.
+
+        Raises
+        ------
+        ConfigError
+            If `after_s` is negative or further than time reaches.
+        """
+        if not len(features):
+            return super().infer(features, passes)
+        with self._keeper.later(after_s):
+            return super().infer(features, passes)
 
     def weights(self) -> list[Cells]:
         """Cells nearest to the conductances, of layers 1 to L, each of shape (rows, columns * carry_digits)."""
@@ -90,12 +107,12 @@ class FastAnalogTrainer(KernelTrainer):
         """
         config = self.config
         check_weights(config, weights)
-        middle = (self._steps.low + self._steps.high) // 2
         for layer, matrix in enumerate(weights, start=1):
             values = matrix.reshape(config.rows(layer), config.columns(layer), config.carry_digits).astype(np.int64)
-            shift = (values.transpose(2, 0, 1) * self._steps.half_lsb + ONE // 2) >> 16
+            shift = (values.transpose(2, 0, 1) * self._steps.device_lsb + ONE // 2) >> 16
             for digit in range(config.carry_digits):
-                for polarity, wanted in ((PLUS, middle + shift[digit]), (MINUS, middle - shift[digit])):
+                rest = self._rest(digit, layer)
+                for polarity, wanted in ((PLUS, rest + shift[digit]), (MINUS, rest - shift[digit])):
                     low, high = (self._bound(end, polarity, digit, layer) for end in range(2))
                     self._devices(polarity, digit, layer)[:] = np.clip(wanted, low, high)
         self._keeper.programmed()
@@ -107,6 +124,13 @@ class FastAnalogTrainer(KernelTrainer):
             np.array([[self._devices(p, d, layer) for d in range(config.carry_digits)] for p in (PLUS, MINUS)])
             for layer in range(1, config.layers + 1)
         ]
+
+    def seen(self) -> list[Conductances]:
+        """What reads see of `conductances`, likewise."""
+        if not self._analog.fades:
+            return self.conductances()
+        self._keeper.solve()
+        return [_faded(*each) for each in zip(self.conductances(), self._keeper.factors(), strict=True)]
 
     def load_conductances(self, conductances: Sequence[Conductances]) -> None:
         """Set all conductances, as `conductances` gives them.
@@ -155,6 +179,12 @@ class FastAnalogTrainer(KernelTrainer):
         """Conductances of a layer's devices, shape (rows, columns)."""
         return self._part(self._analog.conductances[polarity, digit], layer)
 
+    def _rest(self, digit: int, layer: int) -> NDArray[np.signedinteger] | int:
+        """Conductances of a layer's cells that are 0: mid-range, or those of references."""
+        if self.array.moved == 1:
+            return self._bound(0, MINUS, digit, layer)
+        return (self._steps.low + self._steps.high) // 2
+
     def _bound(self, end: int, polarity: int, digit: int, layer: int) -> NDArray[np.signedinteger]:
         """Lower (0) or upper (1) ends of the ranges of a layer's devices."""
         values = self._analog.bounds[digit, :, 2 * polarity + end]
@@ -185,6 +215,19 @@ class AnalogTrainer(Trainer):
     def conductances(self) -> list[Conductances]:
         """Conductances of layers 1 to L, each of shape (2, digits, rows, columns), plus devices first, in quanta."""
         return [crossbar.conductances.astype(np.int32) for crossbar in self.crossbars]
+
+    def seen(self) -> list[Conductances]:
+        """What reads see of `conductances`, likewise."""
+        for crossbar in self.crossbars:
+            crossbar.history.solve(crossbar.conductances)
+        return [_faded(crossbar.conductances, crossbar.history.factors) for crossbar in self.crossbars]
+
+    def infer(self, features: Features, passes: int = 16, after_s: float = 0.0) -> Votes:
+        """Classify samples; as `FastAnalogTrainer.infer`."""
+        with ExitStack() as stack:
+            for crossbar in self.crossbars:
+                stack.enter_context(crossbar.history.later(after_s))
+            return super().infer(features, passes)
 
     def load_conductances(self, conductances: Sequence[Conductances]) -> None:
         """Set all conductances, as `conductances` gives them.
@@ -243,6 +286,12 @@ def make_analog_trainer(config: Config, array: ArrayConfig) -> FastAnalogTrainer
     except ImportError:
         warnings.warn(SLOW, stacklevel=2)
         return AnalogTrainer(config, array)
+
+
+def _faded(conductances: NDArray[Any], factors: NDArray[Any]) -> Conductances:
+    """What factors, in 2^-16, leave of conductances."""
+    seen: Conductances = ((conductances.astype(np.int64) * factors + ONE // 2) >> 16).astype(np.int32)
+    return seen
 
 
 def check_conductances(given: Sequence[Conductances], wanted: Sequence[Conductances]) -> None:

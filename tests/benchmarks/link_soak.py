@@ -15,6 +15,7 @@ from time import perf_counter
 
 import numpy as np
 from stochastor.fpga.host.board import Board
+from stochastor.fpga.host.packets import DELIMITER
 from stochastor.fpga.simulated.board import SimulatedBoard
 from stochastor.fpga.simulated.faults import FaultyLine
 from stochastor.model.config import Config
@@ -39,7 +40,7 @@ class Counted(FaultyLine):
         self._resets = Random(seed + 1)
 
     def write(self, content: bytes) -> None:
-        self.packets += content.count(0)
+        self.packets += sum(map(bool, content.split(DELIMITER)))
         super().write(content)
         if self._resets.random() < self._reset_share:
             self._simulation.reset()
@@ -62,6 +63,7 @@ def main() -> int:
         board = Board(line, CONFIG)
         while line.packets < options.packets and not differences:
             features = rng.integers(0, 256, (PART, CONFIG.sizes[0]), dtype=np.uint8)
+            features *= rng.random(features.shape) < 0.5
             labels = rng.integers(0, CONFIG.sizes[-1], PART)
             order = rng.permutation(PART)
             replayed = bool(model.samples_trained // PART % 2)

@@ -14,7 +14,7 @@ from stochastor.fpga.host.board import Board
 from stochastor.fpga.host.packets import Request
 from stochastor.fpga.netlist import free_collisions
 from stochastor.fpga.protocol import Command
-from stochastor.fpga.simulated.board import CLOCK_HZ, SimulatedBoard
+from stochastor.fpga.simulated.board import CLOCKS_PER_BIT, SimulatedBoard
 from stochastor.fpga.simulated.faults import FaultyLine
 from stochastor.fpga.simulated.port import SimulatedPort
 from stochastor.hdl.verilog import to_verilog
@@ -199,7 +199,7 @@ def test_the_first_led_blinks_once_in_2_to_the_25_clocks() -> None:
             (BLINK_CYCLES - 1, HEARTBEAT),
             (BLINK_CYCLES, 0),
         ):
-            assert simulation.read((cycle - simulation.cycles) / CLOCK_HZ) == b""
+            assert simulation.read((cycle - simulation.cycles) / (CLOCKS_PER_BIT * CONFIG.baud)) == b""
             assert (simulation.cycles, simulation.leds) == (cycle, lit)
 
 
@@ -235,7 +235,7 @@ def test_after_the_cable_was_pulled_the_run_goes_on_and_no_sample_is_trained_twi
     monkeypatch.setattr(Board, "train", until_pulled)
     with SimulatedBoard(CONFIG) as simulation:
         with SimulatedPort(simulation) as port:
-            options = "--port", port.path, "--baud", 250_000
+            options = "--port", port.path
             assert stochastor("board", "train", *options, *machine, "--out", files / "board") == 3
         error = capsys.readouterr().err
         assert "the port is gone" in error
@@ -243,7 +243,7 @@ def test_after_the_cable_was_pulled_the_run_goes_on_and_no_sample_is_trained_twi
         if reset:
             simulation.reset()
         with SimulatedPort(simulation) as port:
-            options = "--port", port.path, "--baud", 250_000
+            options = "--port", port.path
             assert stochastor("board", "train", *options, "--resume", files / "board") == 0
         assert reset or Board(simulation, CONFIG).counters()["samples"] == 300
     assert trained
@@ -287,7 +287,7 @@ def test_a_board_of_another_configuration_is_refused_with_both_hashes(
     other = Config(sizes=(9, 5, 10))
     (files / "other.toml").write_text(other.to_toml())
     with SimulatedBoard(CONFIG) as simulation, SimulatedPort(simulation) as port:
-        options = "--port", port.path, "--baud", 250_000, "--config", files / "other.toml"
+        options = "--port", port.path, "--config", files / "other.toml"
         assert stochastor("board", "check", *options, "--data", f"npz:{files / 'small.npz'}") == 2
     error = capsys.readouterr().err
     assert CONFIG.digest in error

@@ -12,9 +12,8 @@ import pytest
 from board_runs import FEATURES, LABELS, assert_same, write_files
 from command_line import stochastor
 from stochastor.fpga.host.board import Board
-from stochastor.fpga.host.packets import Request
+from stochastor.fpga.host.coding import Layout, stored_words
 from stochastor.fpga.host.serial_port import SerialPort
-from stochastor.fpga.protocol import Command
 from stochastor.fpga.sdram_chip import Timings
 from stochastor.fpga.simulated.board import MemoryViolation, SimulatedBoard
 from stochastor.fpga.simulated.faults import FaultyLine
@@ -99,13 +98,16 @@ def test_a_board_that_is_reset_again_and_again_is_stored_anew_and_ends_in_the_sa
 def test_what_is_stored_outlasts_sessions_and_resets_of_the_machine(simulation: SimulatedBoard) -> None:
     board, model = Board(simulation, CONFIG), Trainer(CONFIG)
     board.store(FEATURES, LABELS)
-    answers = board.link.exchange(board._requests.store(FEATURES, LABELS))
+    answers = board.link.exchange(board._requests.store(next(stored_words(FEATURES, LABELS)), 0))
     next(answers)
     answers.close()
     stored = board.stored
     other = Board(simulation, CONFIG, sessions=board.link.sessions, stored=stored)
     assert other.stored.are(FEATURES, LABELS)
     other.reset()
+    before = simulation.cycles
+    other.store(FEATURES, LABELS)
+    assert simulation.cycles == before
     other.replay(ORDER[:50])
     model.train(FEATURES[ORDER[:50]], LABELS[ORDER[:50]])
     assert_same(other, model)
@@ -114,8 +116,9 @@ def test_what_is_stored_outlasts_sessions_and_resets_of_the_machine(simulation: 
 def test_an_aborted_replay_leaves_nothing_of_it_to_the_next(simulation: SimulatedBoard) -> None:
     board, model = Board(simulation, CONFIG), Trainer(CONFIG)
     board.store(FEATURES, LABELS)
+    places = Layout.of(FEATURES).places[ORDER]
     for _ in range(5):
-        answers = board.link.exchange(board._requests.replay(ORDER, 0, board.samples_trained))
+        answers = board.link.exchange(board._requests.replay(places, 0, board.samples_trained))
         next(answers)
         answers.close()
         before = model.samples_trained
@@ -128,21 +131,18 @@ def test_an_aborted_replay_leaves_nothing_of_it_to_the_next(simulation: Simulate
     assert_same(board, model)
 
 
-def test_slots_beyond_the_memory_are_refused_and_change_nothing(simulation: SimulatedBoard) -> None:
+def test_addresses_beyond_the_memory_are_refused_and_change_nothing(simulation: SimulatedBoard) -> None:
     board, model = Board(simulation, CONFIG), Trainer(CONFIG)
-    far = board.capacity - 1
-    store = next(board._requests.store(FEATURES[:1], LABELS[:1]))
-    board.link.ask(replace(store, word=far))
-    for request in (
-        replace(store, word=far + 1),
-        Request(command=Command.STORE, word=far, count=2, data=bytes(22)),
-        Request(command=Command.REPLAY, count=2, data=bytes(3) + (far + 1).to_bytes(3, "little")),
-    ):
-        with pytest.raises(BoardError, match="there is no such slot"):
-            board.link.ask(request)
+    words = next(stored_words(FEATURES[:1], LABELS[:1]))
+    far = board.capacity - len(words)
+    (store,) = board._requests.store(words, far)
+    board.link.ask(store)
+    for word in (far + 1, board.capacity, 1 << 31):
+        with pytest.raises(BoardError, match="the memory has no such place"):
+            board.link.ask(replace(store, word=word))
         board.open()
-    board.stored = replace(board.stored, samples=far + 1)
-    board.replay([far])
+    board.link.ask(next(board._requests.replay(np.array([far]), 0, 0)))
+    board.open()
     model.train(FEATURES[:1], LABELS[:1])
     assert_same(board, model)
 
@@ -204,31 +204,31 @@ def test_after_the_cable_was_pulled_the_run_goes_on_out_of_the_memory(
     machine = "--config", files / "small.toml", "--data", f"npz:{files / 'small.npz'}"
     pulled: list[int] = []
     stored: list[int] = []
-    store, replayed = Board.store, Board.replay
+    store, replayed = Board._store, Board.replay
 
     def pull(done: int) -> None:
         if not pulled and done > 20:
             pulled.append(done)
             port.close()
 
-    def stored_until_pulled(board: Board, features: Any, labels: Any, progress: Any) -> None:
+    def stored_until_pulled(board: Board, features: Any, labels: Any, layout: Any, progress: Any) -> None:
         stored.append(len(labels))
-        store(board, features, labels, pull if during == "store" else progress)
+        store(board, features, labels, layout, pull if during == "store" else progress)
 
-    def replayed_until_pulled(board: Board, slots: Any, exponent: int) -> Any:
-        return replayed(board, slots, exponent, pull)
+    def replayed_until_pulled(board: Board, numbers: Any, exponent: int) -> Any:
+        return replayed(board, numbers, exponent, pull)
 
-    monkeypatch.setattr(Board, "store", stored_until_pulled)
+    monkeypatch.setattr(Board, "_store", stored_until_pulled)
     monkeypatch.setattr(Board, "replay", replayed_until_pulled)
     with SimulatedBoard(CONFIG, memory=True) as simulation:
         with SimulatedPort(simulation) as port:
-            options = "--port", port.path, "--baud", 250_000
+            options = "--port", port.path
             assert stochastor("board", "train", *options, *machine, "--out", files / "board") == 3
         assert pulled
         if reset:
             simulation.reset()
         with SimulatedPort(simulation) as port:
-            options = "--port", port.path, "--baud", 250_000
+            options = "--port", port.path
             assert stochastor("board", "train", *options, "--resume", files / "board") == 0
         assert reset or Board(simulation, CONFIG).counters()["samples"] == 300
     assert len(stored) == (1 if during == "replay" and not reset else 2)
@@ -268,6 +268,6 @@ def test_a_memory_works_beside_arrays_on_the_pins() -> None:
 
 def test_a_port_to_a_simulated_memory_says_how_much_it_holds() -> None:
     with SimulatedBoard(CONFIG, memory=True) as simulation, SimulatedPort(simulation) as port:
-        line = SerialPort(port.path, 250_000)
+        line = SerialPort(port.path, CONFIG.baud)
         with Board(line, CONFIG) as board:
-            assert board.capacity == (1 << 24) // 6
+            assert board.capacity == 1 << 24

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from command_line import stochastor
-from stochastor.fpga.simulated.board import CLOCK_HZ, CLOCKS_PER_BIT
+from stochastor.model.config import preset
 
 START_S = 300
 END_S = 60
@@ -29,7 +29,7 @@ def test_a_simulated_board_answers_at_the_port_that_it_names_until_ctrl_c(proces
     assert process.stdout is not None
     assert select.select([process.stdout], [], [], START_S)[0], "no port was named"
     options = shlex.split(process.stdout.readline())
-    assert (options[0], *options[2:]) == ("--port", "--baud", str(CLOCK_HZ // CLOCKS_PER_BIT))
+    assert (options[0], *options[2:]) == ("--port", "--baud", str(preset("tiny").baud))
     assert stochastor("board", "check", *options, "--preset", "tiny", "--samples", 20) == 0
     assert process.poll() is None
     process.send_signal(signal.SIGINT)

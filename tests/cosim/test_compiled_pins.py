@@ -90,6 +90,16 @@ def test_training_and_votes_on_noisy_arrays_are_those_of_the_model(
         np.testing.assert_array_equal(array.crossbar.conductances, conductances)
 
 
+@pytest.mark.parametrize("fields", [{"thinning": 0.3}, {"pair": "reference", "zero_shifting": 6}])
+def test_thinned_pulses_and_references_are_those_of_the_model(
+    design: Design, digits: tuple[np.ndarray, np.ndarray], fields: dict[str, object]
+) -> None:
+    features, labels = digits
+    samples = {"features": features[:30], "labels": labels[:30], "exponents": np.zeros(30, dtype=np.int64)}
+    report = cosimulate(design, **samples, simulator=Simulator.COMPILED, array=replace(NOISY, **fields))
+    assert (report.samples, report.differences, report.first_difference) == (30, 0, None)
+
+
 @pytest.fixture(scope="module")
 def without_any_course(digits: tuple[np.ndarray, np.ndarray]) -> AnalogTrainer:
     model = AnalogTrainer(CONFIG, NOISY)

@@ -1,13 +1,11 @@
 """One line of the hardware wrong must make the comparison fail, and say where."""
 
-import inspect
 import re
-import textwrap
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pytest
+from mutation import mutate
 from stochastor.hdl import (
     carry,
     counters,
@@ -104,16 +102,6 @@ MISCOUNTS = [
     (carry.Carry, "_compare", "count.eq(0)", "count.eq(1)", CARRY, {"carried_up", "carried_down"}),
     (trainer.Trainer, "_count", "exponent != 0", "exponent == 0", SMALL, {"thinned"}),
 ]
-
-
-def mutate(patch: pytest.MonkeyPatch, owner: type, method: str, code: str, other: str) -> None:
-    """Replace `code`, which must occur once, in the source of a method."""
-    original: Any = getattr(owner, method)
-    source = textwrap.dedent(inspect.getsource(original))
-    assert source.count(code) == 1
-    namespace: dict[str, Any] = {}
-    exec(source.replace(code, other), original.__globals__, namespace)
-    patch.setattr(owner, method, namespace[method])
 
 
 def session_of(config: Config, samples: int = 24) -> tuple[Session, np.ndarray, list[np.ndarray]]:

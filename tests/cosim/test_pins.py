@@ -119,6 +119,24 @@ def test_decisions_and_conductances_are_those_of_the_model_on_every_array(name: 
     assert any(observed.trace.has_error for observed in session.observed)
 
 
+PAIRS = {
+    "SET thinned": {"thinning": 0.4},
+    "RESET thinned": {"thinning": -0.4},
+    "reference": {"pair": "reference"},
+    "zero-shifted": {"pair": "reference", "zero_shifting": 5, "thinning": 0.3},
+}
+
+
+@pytest.mark.parametrize("pairs", PAIRS)
+def test_thinned_pulses_and_references_are_those_of_the_model(pairs: str) -> None:
+    array = replace(noisy(ARRAYS["taox"]), **PAIRS[pairs])
+    config = pinned(sizes=(3, 2), weight_bits=4, carry_base=4, carry_verify=6, pulses_per_step=2, **CARRY | QUICK)
+    session, difference, miscounts = train_counting(config, array, exponents=[0] * 4)
+    assert difference is None, str(difference)
+    assert not miscounts
+    assert any(observed.trace.has_error for observed in session.observed)
+
+
 @pytest.mark.parametrize("name", [name for name in ARRAYS if BITS[name] > 2])
 def test_carries_are_those_of_the_model_on_every_array(name: str) -> None:
     bits = BITS[name]

@@ -138,7 +138,7 @@ def test_yosys_synthesizes_without_a_warning_but_of_memories_of_one_word(tmp_pat
 
 
 def test_yosys_checks_the_verilog_for_vivado_with_the_cells_of_the_vendor(tmp_path: Path) -> None:
-    target = Target(board=BOARDS["arty_a7_35"], config=preset("tiny"), frequency_MHz=50.0, baud=1_000_000)
+    target = Target(board=BOARDS["arty_a7_35"], config=preset("tiny"), frequency_MHz=50.0)
     sources, tools = elaborate(target, target.wanted_MHz), Toolchain.find(target.board.family)
     check_verilog(sources, tools, tmp_path)
     head, tail = sources.verilog().rsplit("endmodule", 1)

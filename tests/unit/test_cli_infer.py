@@ -1,6 +1,7 @@
 """``stochastor infer``: votes of a trained machine, counted."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from stochastor.model.config import Config
 from stochastor.model.data import Dataset, load_dataset
 from stochastor.model.run import Run
 from stochastor.model.trainer import predictions
+from stochastor.sim.array.config import ArrayConfig
+from stochastor.sim.array.run import AnalogRun
 
 CONFIG = Config(sizes=(64, 12, 10), epochs=1)
 
@@ -96,6 +99,19 @@ def test_other_data_can_be_classified(trained, tmp_path):
     assert (figures["data"], figures["samples"]) == ("random", 200)
 
 
+def test_an_array_is_classified_with_as_it_is_later(dataset, source, tmp_path, capsys):
+    base = ArrayConfig()
+    array = replace(base, device=replace(base.device, drift=0.5, drift_spread=0.2), tick_samples=10)
+    trained = AnalogRun.create_on(tmp_path / "run", replace(CONFIG, weight_bits=4), array, dataset, source)
+    trained.train(dataset)
+    assert infer(trained.path, "--after", "1e6", "--json", tmp_path / "figures.json") == 0
+    assert "after 1 of 1 epochs and 1,000,000 s" in capsys.readouterr().out
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    predicted = predictions(trained.trainer.infer(dataset.test_features, 16, 1e6))
+    assert figures["accuracy"] == np.mean(predicted == dataset.test_labels)
+    assert not np.array_equal(predicted, predictions(trained.trainer.infer(dataset.test_features, 16)))
+
+
 def test_more_classes_than_a_table_holds_are_not_printed(tmp_path, capsys):
     config = Config(sizes=(4, 30), epochs=1)
     Run.create(tmp_path / "run", config, load_dataset("random", inputs=4, outputs=30), "random")
@@ -110,6 +126,7 @@ def test_more_classes_than_a_table_holds_are_not_printed(tmp_path, capsys):
         (("{run}", "--passes", "256"), "passes must be from 1 to 255, not 256"),
         (("{run}", "--data", "npz:none.npz"), "none.npz: cannot be read"),
         (("{run}/none",), "none: there is no such run"),
+        (("{run}", "--after", "1"), "--after is for machines on an analog array"),
     ],
 )
 def test_a_mistake_is_one_line(trained, capsys, options, message):

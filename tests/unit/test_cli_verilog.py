@@ -68,7 +68,7 @@ def test_the_design_of_a_run_powers_up_with_its_weights(trained, tmp_path):
 
 
 def test_a_run_may_go_into_other_lanes(trained, tmp_path):
-    (tmp_path / "lanes.toml").write_text(Config(sizes=(4, 3, 2), lanes=2, tables=1, epochs=9).to_toml())
+    (tmp_path / "lanes.toml").write_text(Config(sizes=(4, 3, 2), lanes=2, tables=1, epochs=9, baud=9600).to_toml())
     assert verilog("--weights", trained.path, "--config", tmp_path / "lanes.toml", "--out", tmp_path / "out") == 0
     design = Design.read(tmp_path / "out")
     assert [layer["lanes"] for layer in design.description["layers"]] == [2, 2]

@@ -28,6 +28,7 @@ CONFIGS = st.builds(
     compare_cycles=st.integers(1, 65_535),
     pulse_cycles=st.integers(1, 65_535),
     recovery_cycles=st.integers(1, 65_535),
+    baud=st.integers(1, 100_000_000),
 )
 IMPOSSIBLE = {
     "sizes": [
@@ -62,6 +63,7 @@ IMPOSSIBLE = {
     "compare_cycles": [0, 65_536, 1.0, True],
     "pulse_cycles": [0, 65_536, 1.0, True],
     "recovery_cycles": [0, 65_536, 1.0, True],
+    "baud": [0, 100_000_001, 1e6, True],
 }
 
 
@@ -101,7 +103,7 @@ def test_toml_without_optional_keys_takes_the_defaults(tmp_path):
 def test_the_defaults_are_those_of_the_specification():
     config = Config(sizes=(5, 3, 2))
     assert [getattr(config, field.name) for field in fields(Config)] == [
-        (5, 3, 2), 8, 64, "random_window", 1, 1, 0, 1, 0, 0, 1, 12, 0, 30, 0, 4, 4, "memory", 4, 1, 4, 2,
+        (5, 3, 2), 8, 64, "random_window", 1, 1, 0, 1, 0, 0, 1, 12, 0, 30, 0, 4, 4, "memory", 4, 1, 4, 2, 1_000_000,
     ]  # fmt: skip
 
 
@@ -161,6 +163,7 @@ def test_a_float_number_of_lines_is_refused(key):
         ("lanes", [0, 65_535]),
         ("tables", [1, 2, 4, 8, 16]),
         ("pixels_per_beat", [1, 2, 4, 8, 16]),
+        ("baud", [1, 100_000_000]),
     ],
 )
 def test_the_ends_of_a_legal_range_are_legal(key, values):
@@ -333,6 +336,10 @@ def test_the_hash_of_a_configuration_never_changes():
 
 def test_the_hash_does_not_depend_on_epochs():
     assert len({replace(preset("tiny"), epochs=epochs).digest for epochs in (1, 3, 100_000)}) == 1
+
+
+def test_the_hash_does_not_depend_on_the_serial_line():
+    assert replace(preset("tiny"), baud=115_200).digest == preset("tiny").digest
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,16 @@ def test_an_unknown_preset_is_refused_with_the_known_ones():
         ("sample_s = nan", "sample_s must be more than 0 seconds, and less than 1e9, not nan"),
         ("tick_samples = 0", r"tick_samples must be a whole number from 1 to 2\^31 - 1, not 0"),
         ("reference_step_S = 1e-9", "reference_step_S = 1e-09 must be at least quantum_S = 1e-08"),
+        ("thinning = 1.0", "thinning must be between -1 and 1, not 1.0"),
+        ("thinning = nan", "thinning must be between -1 and 1, not nan"),
+        ('thinning = "0.1"', "thinning must be between -1 and 1, not '0.1'"),
+        ('pair = "single"', "pair must be one of push_pull, reference, not 'single'"),
+        ('pair = "reference"\nzero_shifting = -1', "zero_shifting must be a whole number from 0 to 32,768, not -1"),
+        (
+            'pair = "reference"\nzero_shifting = 40000',
+            "zero_shifting must be a whole number from 0 to 32,768, not 40000",
+        ),
+        ("zero_shifting = 5", "zero_shifting places references: it needs pair = reference, not push_pull"),
         ('like = "tantal"', "there is no array 'tantal'"),
         ("like", "is not TOML"),
     ],
@@ -72,3 +82,11 @@ def test_an_impossible_array_is_named_with_its_file(text, message, tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"nowhere\.toml: cannot be read"):
         ArrayConfig.from_toml(tmp_path / "nowhere.toml")
+
+
+def test_pairs_and_thinning_are_described_beside_the_device(tmp_path):
+    array = replace(ARRAYS["taox"], thinning=-0.25, pair="reference", zero_shifting=12)
+    path = tmp_path / "array.toml"
+    path.write_text(array.to_toml())
+    assert 'pair = "reference"' in path.read_text()
+    assert ArrayConfig.from_toml(path) == array

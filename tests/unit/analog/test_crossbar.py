@@ -100,9 +100,9 @@ def test_pulses_are_counted_with_the_conductances_that_they_meet():
     )
     crossbar = AnalogCrossbar(replace(MACHINE, weight_bits=2), 1, ArrayConfig(device=device))
     crossbar.pulse(ADDRESS, indices(1, 2), np.array([1, -1, 0, 0, 0], dtype=np.int8))
-    assert crossbar.pulses == PulseCount(4, 4 * 300, 4 * 300)
+    assert crossbar.pulses == PulseCount(4, 4, 4 * 300, 4 * 300)
     crossbar.pulse(ADDRESS, indices(1), np.array([1, 0, 0, 0, 0], dtype=np.int8))
-    assert crossbar.pulses == PulseCount(5, 4 * 300 + 400, 4 * 300 + 200)
+    assert crossbar.pulses == PulseCount(5, 5, 4 * 300 + 400, 4 * 300 + 200)
     assert crossbar.pulses.pulses == 10
     assert crossbar.pulses.energy_J(device) == pytest.approx((4 * 16e-6 + 9 * 14e-6) * 1e-7)
 

@@ -7,13 +7,14 @@ from stochastor.model.config import Config
 from stochastor.model.errors import ConfigError
 from stochastor.model.ledger import Events, Phase, ledger
 from stochastor.model.trainer import Trainer
-from stochastor.sim.array.config import ARRAYS
+from stochastor.sim.array.config import ARRAYS, ArrayConfig
 from stochastor.sim.array.device import Device
 from stochastor.sim.energy import PARTS, TRAINING, alternatives, energies, total_J
 from stochastor.sim.energy_constants import CONSTANTS, load_constants
 
 CONFIG = Config(sizes=(9, 7, 3), scale=3, reference_bits=16)
 DEVICE = Device(set_voltage_V=2.0, reset_voltage_V=1.0, read_voltage_V=0.5, pulse_s=1e-7)
+ARRAY = ArrayConfig(device=DEVICE)
 KIND_OF_PART = {
     "array reads": "cells_read",
     "program pulses": "set_pulses",
@@ -25,7 +26,7 @@ KIND_OF_PART = {
 
 def energy_of(constants=CONSTANTS, phase=Phase.UPDATE, layer=2, **events):
     entry = Events(layer=layer, phase=phase, **events)
-    return energies(CONFIG, [entry], DEVICE, [1e-6, 3e-6], constants)[0].parts
+    return energies(CONFIG, [entry], ARRAY, [1e-6, 3e-6], constants)[0].parts
 
 
 def near(joules):
@@ -36,6 +37,20 @@ def test_devices_take_their_voltage_squared_times_conductance_and_time():
     parts = energy_of(cells_read=5, set_pulses=3, reset_pulses=2)
     assert parts["array reads"] == near(2 * 5 * 0.25 * 3e-6 * 10e-9)
     assert parts["program pulses"] == near((3 * 4 + 2 * 1) * 3e-6 * 1e-7)
+
+
+def test_pulses_that_do_not_reach_devices_take_nothing_of_them():
+    asked = Events(layer=1, phase=Phase.UPDATE, raised=30, lowered=10, set_pulses=80, reset_pulses=80)
+
+    def pulsing(**fields):
+        spent = energies(CONFIG, [asked], replace(ARRAY, **fields), [1e-6, 3e-6], CONSTANTS)[0]
+        return spent.parts["program pulses"] / (1e-6 * 1e-7)
+
+    assert pulsing() == near(80 * 4 + 80)
+    assert pulsing(thinning=0.25) == near(60 * 4 + 80)
+    assert pulsing(thinning=-0.25) == near(80 * 4 + 60)
+    assert pulsing(pair="reference") == near(60 * 4 + 20)
+    assert pulsing(pair="reference", thinning=-0.5) == near(60 * 4 + 10)
 
 
 def test_a_line_takes_its_driver_and_the_charge_of_its_devices():
@@ -64,7 +79,7 @@ def test_the_sum_over_phases_and_parts_is_the_whole():
     trainer = Trainer(CONFIG)
     for label in (0, 1, 2) * 4:
         trainer.train_sample(trainer.weights()[0][:9, 0].astype("u1"), label)
-    spent = energies(CONFIG, ledger(CONFIG, trainer.counts), DEVICE, [1e-6, 3e-6], CONSTANTS)
+    spent = energies(CONFIG, ledger(CONFIG, trainer.counts), ARRAY, [1e-6, 3e-6], CONSTANTS)
     by_phase = [total_J(spent, [phase]) for phase in Phase]
     assert sum(by_phase) == near(sum(entry.total_J for entry in spent))
     assert total_J(spent, TRAINING) == near(sum(total_J(spent, TRAINING, [part]) for part in PARTS))
@@ -124,6 +139,6 @@ def test_alternatives_come_to_their_published_figures():
 def test_a_higher_voltage_costs_more_on_every_preset():
     for array in ARRAYS.values():
         entry = Events(layer=1, phase=Phase.UPDATE, set_pulses=1, cells_read=1)
-        higher = replace(array.device, set_voltage_V=2 * array.device.set_voltage_V)
-        low, high = (energies(CONFIG, [entry], device, [1e-6] * 2, CONSTANTS)[0] for device in (array.device, higher))
+        higher = replace(array, device=replace(array.device, set_voltage_V=2 * array.device.set_voltage_V))
+        low, high = (energies(CONFIG, [entry], each, [1e-6] * 2, CONSTANTS)[0] for each in (array, higher))
         assert high.parts["program pulses"] == near(4 * low.parts["program pulses"])

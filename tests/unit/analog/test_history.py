@@ -203,6 +203,19 @@ def test_inference_takes_no_time():
     assert np.array_equal(crossbar.conductances, g)
 
 
+@pytest.mark.parametrize("values", [{"drift": 0.5}, {"trap_share": 1.0, "trap_amplitude": 0.5, "trap_samples": 1}])
+def test_reads_later_see_what_reads_after_as_many_samples_would(values):
+    crossbar, waiting = (loaded(tick_samples=2, sample_s=0.01, **values) for _ in range(2))
+    come_to(crossbar, 5)
+    before = crossbar.history.factors.copy()
+    come_to(waiting, 405)
+    with crossbar.history.later(4.0):
+        assert np.array_equal(crossbar.history.factors, waiting.history.factors)
+    assert not np.array_equal(before, waiting.history.factors)
+    assert np.array_equal(crossbar.history.factors, before)
+    assert crossbar.history.clock == 5
+
+
 def test_the_order_and_grouping_of_pulses_does_not_change_what_happened():
     together, apart = (loaded(CARRY, drift=0.1, endurance=5, half_select=0.5, tick_samples=1) for _ in range(2))
     along = signs(1, -1, 0, 1, -1)

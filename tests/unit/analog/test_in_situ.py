@@ -9,6 +9,7 @@ from stochastor.model.schedule import sample_order
 from stochastor.sim.array.config import ARRAYS
 from stochastor.sim.array.in_situ import InSituBackpropagation
 from stochastor.sim.array.in_situ_arrays import Rounding
+from stochastor.sim.array.wiring import Wires
 
 SIZES = (30, 13, 7, 9)
 NOISY = {"step_spread": 0.3, "mismatch_spread": 0.1, "bound_spread": 0.1, "stuck_on": 0.02}
@@ -46,7 +47,32 @@ def test_compiled_loops_leave_the_conductances_of_the_plain_learner(rounding, ou
     fast, plain = trained(learner(**options)), trained(learner(**options, compiled=False))
     assert all(np.array_equal(a, b) for a, b in zip(fast.conductances(), plain.conductances(), strict=True))
     assert fast.pulses() == plain.pulses()
-    assert fast.pulses().cells > 100
+    assert fast.pulses().pulses > 200
+
+
+HISTORIES = [
+    {"drift": 0.3, "drift_spread": 0.1, "drift_t0_s": 1e-3},
+    {"trap_share": 0.5, "trap_amplitude": 0.5, "trap_samples": 9},
+    {"endurance": 3},
+    {"half_select": 0.1},
+    {"wires": Wires(row_ohm=200.0, column_ohm=100.0, refresh=13)},
+]
+
+
+@pytest.mark.parametrize("values", HISTORIES)
+def test_it_reads_what_time_use_and_wires_leave_of_devices_alike_in_both(values):
+    wires = {"wires": values["wires"]} if "wires" in values else {}
+    device = replace(ARRAYS["taox"].device, **({} if wires else values))
+    array = replace(ARRAYS["taox"], device=device, tick_samples=7, **wires)
+    options = {"array": array, "learning_rate": 0.5}
+    fast, plain, calm = (
+        trained(learner(**each))
+        for each in (options, options | {"compiled": False}, options | {"array": ARRAYS["taox"]})
+    )
+    for name in ("conductances", "weights"):
+        ours, theirs, others = (getattr(each, name)() for each in (fast, plain, calm))
+        assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+        assert not all(np.array_equal(a, b) for a, b in zip(ours, others, strict=True))
 
 
 def test_on_devices_of_very_many_states_it_is_float_backpropagation(digits):

@@ -108,6 +108,26 @@ def test_compiled_loops_let_devices_age_as_the_plain_array_does(name, fields, ro
     assert fast.infer(features, 3).tolist() == plain.infer(features, 3).tolist()
 
 
+def test_an_array_left_alone_drifts_on_alike_and_training_is_not_affected():
+    config, array = machine("taox", PLAIN), ageing(ARRAYS["taox"], drift_t0_s=1e-3)
+    fast, plain, other = (trained(kind(config, array)) for kind in (FastAnalogTrainer, AnalogTrainer, AnalogTrainer))
+    features, _ = samples(config, 40, seed=1)
+    at_once, later = (plain.infer(features, 3, after_s) for after_s in (0.0, 3600.0))
+    assert at_once.tolist() != later.tolist()
+    assert fast.infer(features, 3, 3600.0).tolist() == later.tolist()
+    assert fast.infer(features, 3).tolist() == at_once.tolist()
+    for trainer in (other, fast, plain):
+        trained(trainer, seed=2)
+        assert all(np.array_equal(a, b) for a, b in zip(trainer.conductances(), other.conductances(), strict=True))
+
+
+@pytest.mark.parametrize("after_s", [-1.0, float("nan"), 1e12])
+def test_a_time_that_cannot_be_is_refused(after_s):
+    trainer = FastAnalogTrainer(machine("taox", PLAIN), ageing(ARRAYS["taox"]))
+    with pytest.raises(ConfigError, match="after_s must be from 0 to "):
+        trainer.infer(samples(trainer.config, 1)[0], 1, after_s)
+
+
 @pytest.mark.parametrize(("name", "fields"), [("taox", PLAIN), ("alox_hfo2", THREE), ("gst_pcm", VERIFIED)])
 def test_compiled_loops_move_devices_that_draw_nothing_as_the_plain_array_does(name, fields):
     array = replace(ARRAYS[name], device=replace(ARRAYS[name].device, cycle_spread_of_range=0.0))
@@ -171,7 +191,7 @@ def test_pulses_and_the_conductances_that_they_meet_are_counted_alike(fields):
     config, array = machine("taox", fields), noisy(ARRAYS["taox"])
     fast, plain = trained(FastAnalogTrainer(config, array, counting=True)), trained(AnalogTrainer(config, array))
     assert fast.pulses() == plain.pulses()
-    assert all(count.cells for count in fast.pulses())
+    assert all(count.pulses for count in fast.pulses())
     uncounted = trained(FastAnalogTrainer(config, array))
     assert all(np.array_equal(a, b) for a, b in zip(uncounted.conductances(), fast.conductances(), strict=True))
 

@@ -1,11 +1,11 @@
 """The machine behind its packets in Amaranth's simulator, as a transport; a byte takes ten cycles."""
 
+from dataclasses import replace
 from random import Random
 
 from amaranth.sim import Simulator
 from stochastor.fpga.identity import Identity
 from stochastor.fpga.linked import LinkedTrainer
-from stochastor.fpga.sample_store import Slots
 
 from .bench import BYTE_CYCLES, CYCLE_S
 
@@ -21,10 +21,12 @@ class InterpretedLine:
     name = "interpreted"
     latency_s = 1000 * CYCLE_S
 
-    def __init__(self, config, weights=None, *, counters=True, address_bits=0):
-        capacity = Slots.of(config, address_bits).count if address_bits else 0
-        identity = Identity.of(config, round(1 / CYCLE_S), BAUD, capacity)
-        self.machine = LinkedTrainer(config, identity, weights, counters=counters, address_bits=address_bits)
+    def __init__(self, config, weights=None, *, counters=True, trace=False, address_bits=0):
+        capacity = 1 << address_bits if address_bits else 0
+        identity = Identity.of(replace(config, baud=BAUD), round(1 / CYCLE_S), capacity)
+        self.machine = LinkedTrainer(
+            config, identity, weights, counters=counters, trace=trace, address_bits=address_bits
+        )
         self._to_board, self._from_board = bytearray(), bytearray()
         self._cycles = 0
         self._simulator = Simulator(self.machine)

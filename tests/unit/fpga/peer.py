@@ -28,7 +28,7 @@ class Peer:
     def __init__(self, config, *, slow=0, capacity=0):
         self.config = config
         self.capacity = capacity
-        self.slots = {}
+        self.memory = {}
         self.trained = []
         self.packets = 0
         self._slow = slow
@@ -40,12 +40,12 @@ class Peer:
         self.reset()
 
     def reset(self):
-        """Generators, position, session and slots are lost; cells stay, but for a sample under way."""
+        """Generators, position, session and memory are lost; cells stay, but for a sample under way."""
         fresh = Trainer(self.config)
         fresh.load(self.machine.weights())
         self.machine = fresh
         self.session, self.next, self.queue, self.answers = 0, 0, [], {}
-        self.slots = {}
+        self.memory = {}
         self._begun.clear()
 
     def write(self, content):
@@ -86,7 +86,7 @@ class Peer:
         if command == 1 and session not in (0, self.session):
             previous, self.session, self.next = self.session, session, 1
             self.queue, self.answers = [], {}
-            identity = bytes([2, 0, 1, 0]) + bytes.fromhex(self.config.digest)
+            identity = bytes([3, 0, 1, 0]) + bytes.fromhex(self.config.digest)
             identity += struct.pack("<IIIII", 1_000_000, 100_000, 1024, 126, self.capacity)
             self._answer(0, 0x80, identity + struct.pack("<II", previous, self.machine.samples_trained))
         elif self.session == 0:
@@ -134,7 +134,7 @@ class Peer:
     def _store(self, word, option, count, data):
         if word + count > self.capacity:
             return 0x85, b""
-        self.slots.update(enumerate(data.reshape(count, -1), start=word))
+        self.memory.update(enumerate(data.view("<u2").tolist(), start=word))
         return 0x80, b""
 
     def _replay(self, word, option, count, data):
@@ -142,10 +142,20 @@ class Peer:
             return 0x81, b""
         if word != self.machine.samples_trained:
             return 0x82, b""
-        slots = [int.from_bytes(slot.tobytes(), "little") for slot in data.reshape(count, 3)]
-        if any(slot >= self.capacity for slot in slots):
+        places = [int.from_bytes(place.tobytes(), "little") for place in data.reshape(count, 3)]
+        if any(place >= self.capacity for place in places):
             return 0x85, b""
-        return 0x80, self._fired(word, option, [self.slots[slot] for slot in slots])
+        return 0x80, self._fired(word, option, [self._stored(place) for place in places])
+
+    def _stored(self, place):
+        """A sample out of the memory: its label in two bytes, then its features."""
+        follow = [self.memory[place + 1 + number] for number in range(self.memory[place])]
+        label, rest, pairs = follow[0], follow[1:], []
+        while len(pairs) < -(-self.config.sizes[0] // 2):
+            ones = rest.pop(0)
+            pairs += [rest.pop(0) if ones >> bit & 1 else 0 for bit in range(16)]
+        assert not rest
+        return np.array([label, *pairs], dtype="<u2").view(np.uint8)[: 2 + self.config.sizes[0]]
 
     def _infer(self, word, option, count, data):
         if word == 0:

@@ -27,7 +27,7 @@ NARROW = Config(
 
 
 def target(board, config=CONFIG):
-    return Target(board=BOARDS[board], config=config, baud=1_000_000, memory=False)
+    return Target(board=BOARDS[board], config=config, memory=False)
 
 
 def texts(board, config=CONFIG):

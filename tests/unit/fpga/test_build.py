@@ -1,8 +1,10 @@
 """``stochastor build`` with tools that only pretend: what it writes, what it refuses, and what it says."""
 
 import json
+from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
 from stochastor.cli import build_cycles
 from stochastor.cli.main import run
@@ -10,6 +12,7 @@ from stochastor.fpga import building, implementation
 from stochastor.fpga.boards import BOARDS
 from stochastor.model.config import Config
 from stochastor.model.errors import ToolError
+from test_data import idx_bytes
 
 from .fake_tools import FakeTools, report
 
@@ -212,3 +215,25 @@ def test_a_report_without_the_expected_content_is_the_tools_fault(tools, machine
     tools.save()
     assert build(*machine) == 3
     assert f"the tools left no {file} that can be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("options", "baud"), [((), 500_000), (("--baud", 250_000), 250_000)])
+def test_the_baud_rate_is_the_configurations_unless_another_is_given(tools, machine, tmp_path, options, baud):
+    (tmp_path / "small.toml").write_text(replace(CONFIG, baud=500_000).to_toml())
+    assert build(*machine, *options) == 0
+    assert json.loads((tmp_path / "out" / "build.json").read_text())["baud"] == baud
+    assert Config.from_toml(tmp_path / "out" / "stochastor.toml").baud == baud
+
+
+def test_cycles_are_counted_over_the_users_own_idx_files(tools, machine, tmp_path):
+    rng = np.random.default_rng(1)
+    directory = tmp_path / "own"
+    directory.mkdir()
+    for part, count in (("train", 20), ("t10k", 5)):
+        images = rng.integers(0, 256, (count, 2, 2), dtype=np.uint8)
+        (directory / f"{part}-images-idx3-ubyte").write_bytes(idx_bytes(images))
+        (directory / f"{part}-labels-idx1-ubyte").write_bytes(idx_bytes(np.arange(count) % 2))
+    assert build(*machine, "--data", f"idx:{directory}", "--samples", 20) == 0
+    figures = json.loads((tmp_path / "out" / "build.json").read_text())
+    assert figures["cycles_counted"] == f"by formula, over the first 20 samples of idx:{directory}"
+    assert figures["cycles_per_sample"] > 0

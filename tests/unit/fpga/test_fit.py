@@ -13,7 +13,7 @@ MNIST = preset("mnist")
 
 
 def target(board, config, **options):
-    return Target(board=BOARDS[board], config=config, baud=1_000_000, **options)
+    return Target(board=BOARDS[board], config=config, **options)
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,12 @@ def test_code_tables_count_as_block_ram():
     fixed = replace(MNIST, gate="fixed_window")
     needs = [Needs.of(target("ulx3s_85f", config)).block_rams for config in (MNIST, fixed)]
     assert needs[0] - needs[1] == MNIST.tables
+
+
+def test_traces_take_room_and_leaving_them_out_is_named_where_that_is_enough():
+    config = Config(sizes=(64, 32, 10), tables=1, lanes=1, reference_bits=9, gate="fixed_window", scale=32)
+    traced, bare = (Needs.of(target("icebreaker", config, trace=trace, counters=False)) for trace in (True, False))
+    assert traced.luts > bare.luts
+    assert traced.block_rams >= bare.block_rams + 10
+    with pytest.raises(ConfigError, match=r"what would fit: .*no --trace"):
+        check_fit(target("icebreaker", config, trace=True, counters=False))

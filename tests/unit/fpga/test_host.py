@@ -5,7 +5,6 @@ from random import Random
 import numpy as np
 import pytest
 from stochastor.fpga.host.board import Board
-from stochastor.fpga.host.stored import Stored
 from stochastor.fpga.simulated.faults import FAULTS, FaultyLine
 from stochastor.model.config import Config
 from stochastor.model.errors import BoardError, BoardResetError, ConfigError, DataError, LinkLostError, RunError
@@ -138,14 +137,15 @@ ORDER = np.random.default_rng(4).integers(0, 300, 500)
 
 @pytest.mark.parametrize("share", [0.0, 0.3])
 def test_stored_samples_are_trained_in_the_order_that_the_host_sends(share):
-    peer, model = Peer(CARRY, capacity=300), Trainer(CARRY)
+    peer, model = Peer(CARRY, capacity=1 << 11), Trainer(CARRY)
     line = FaultyLine(peer, share, 3)
     board = connect(line, CARRY)
     done = []
-    board.store(FEATURES[:300], LABELS[:300], done.append)
+    features = FEATURES[:300] * (rng.random((300, FEATURES.shape[1])) < 0.5)
+    board.store(features, LABELS[:300], done.append)
     assert (board.stored.samples, done[-1], peer.trained) == (300, 300, [])
     fired = board.replay(ORDER, 2)
-    traces = model.train(FEATURES[ORDER], LABELS[ORDER], 2)
+    traces = model.train(features[ORDER], LABELS[ORDER], 2)
     np.testing.assert_array_equal(fired, [trace.outputs for trace in traces])
     assert_same(board, model)
     assert peer.trained == list(range(500))
@@ -160,7 +160,7 @@ def test_a_replayed_sample_costs_the_line_little_more_than_three_bytes():
             self.sent += len(content)
             super().write(content)
 
-    peer = Counting(CONFIG, capacity=2000)
+    peer = Counting(CONFIG, capacity=1 << 14)
     board = connect(peer)
     board.store(FEATURES, LABELS)
     before = peer.sent
@@ -169,7 +169,7 @@ def test_a_replayed_sample_costs_the_line_little_more_than_three_bytes():
 
 
 def test_what_is_stored_is_known_through_sessions_and_not_after_a_reset_or_another_host():
-    peer = Peer(CONFIG, capacity=300)
+    peer = Peer(CONFIG, capacity=1 << 11)
     board = connect(peer)
     board.store(FEATURES[:300], LABELS[:300])
     board.open()
@@ -178,6 +178,12 @@ def test_what_is_stored_is_known_through_sessions_and_not_after_a_reset_or_anoth
     assert again.stored.are(FEATURES[:300], LABELS[:300])
     assert not again.stored.are(FEATURES[:299], LABELS[:299])
     assert not again.stored.are(FEATURES[1:301], LABELS[:300])
+    with pytest.raises(BoardError, match=r"samples 0 to 0 are wanted, and 0 are known"):
+        again.replay([0])
+    before = peer.packets
+    again.store(FEATURES[:300], LABELS[:300])
+    assert peer.packets == before
+    again.replay(ORDER[:5])
     Board(peer, CONFIG)
     again.open()
     assert again.stored.samples == 0
@@ -185,12 +191,12 @@ def test_what_is_stored_is_known_through_sessions_and_not_after_a_reset_or_anoth
     peer.reset()
     again.open()
     assert again.stored.samples == 0
-    with pytest.raises(BoardError, match=r"slots 0 to 1 are wanted, and 0 samples are known to be .*: store them"):
+    with pytest.raises(BoardError, match=r"samples 0 to 1 are wanted, and 0 are known to be .*: store them"):
         again.replay([0, 1])
 
 
 def test_storing_that_broke_off_is_not_known_to_be_stored():
-    peer = Peer(CONFIG, capacity=300)
+    peer = Peer(CONFIG, capacity=1 << 11)
     board = connect(peer)
     board.store(FEATURES[:300], LABELS[:300])
 
@@ -203,13 +209,17 @@ def test_storing_that_broke_off_is_not_known_to_be_stored():
     assert (board.continued, board.stored.samples) == (True, 0)
 
 
-def test_slots_that_are_not_there_are_refused():
-    board = connect(Peer(CONFIG, capacity=10))
-    with pytest.raises(DataError, match=r"11 samples do not fit the board's memory, which holds 10"):
+def test_samples_that_are_not_there_are_refused():
+    board = connect(Peer(CONFIG, capacity=60))
+    assert board.room(FEATURES) == 10
+    with pytest.raises(DataError, match=r"11 samples take 66 words, and the board's memory holds 60"):
         board.store(FEATURES[:11], LABELS[:11])
-    board.stored = Stored(samples=20)
-    with pytest.raises(BoardError, match="refuses REPLAY: there is no such slot"):
+    board.store(FEATURES[:10], LABELS[:10])
+    with pytest.raises(BoardError, match="samples 3 to 10 are wanted, and 10 are known"):
         board.replay([3, 10])
+    with pytest.raises(BoardError, match="refuses REPLAY: the memory has no such place"):
+        board.link.ask(next(board._requests.replay(np.array([60]), 0, 0)))
+    board.open()
     with pytest.raises(DataError, match="exponent"):
         board.replay([3], 9)
 
@@ -301,7 +311,7 @@ def test_a_board_of_another_protocol_is_refused():
         def _send(self, session, sequence, status, data):
             super()._send(session, sequence, status, b"\x01" + data)
 
-    with pytest.raises(BoardError, match="speaks protocol 1 of the link, this host protocol 2"):
+    with pytest.raises(BoardError, match="speaks protocol 1 of the link, this host protocol 3"):
         connect(Later(CONFIG))
 
 

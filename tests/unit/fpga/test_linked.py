@@ -2,17 +2,19 @@
 
 import inspect
 import textwrap
-from dataclasses import replace
 
 import numpy as np
 import pytest
-from stochastor.fpga import answers, executor, requests, samples, storing
+from stochastor.fpga import answers, executor, requests, samples, storing, trace_recorder
 from stochastor.fpga.host.board import Board
+from stochastor.fpga.host.coding import stored_words
 from stochastor.fpga.host.packets import Request
+from stochastor.fpga.host.traces import TraceReader
 from stochastor.fpga.protocol import Command
 from stochastor.model.config import Config
 from stochastor.model.errors import BoardError, StochastorError
 from stochastor.model.trainer import Trainer
+from stochastor.sim.scoreboard import differences
 
 from .interpreted import InterpretedLine
 
@@ -90,7 +92,7 @@ def test_a_board_without_counters_answers_all_but_them():
 
 STORED = Config(sizes=(5, 3), scale=4, weight_bits=5, pixels_per_beat=2, carry_digits=2, carry_base=8, carry_period=12)
 LONG = [1, 2, 3, 4, 5, 0] * 5
-ADDRESS_BITS = 6  # 16 slots of 4 words
+ADDRESS_BITS = 7  # 21 samples of 6 words
 
 
 def check_replay():
@@ -98,17 +100,17 @@ def check_replay():
     model = Trainer(STORED)
     sessions = iter((7, 8))
     board = Board(InterpretedLine(STORED, address_bits=ADDRESS_BITS), STORED, new_session=lambda: next(sessions))
-    assert board.capacity == 16
+    assert board.capacity == 128
     board.store(np.vstack((FEATURES, FEATURES)), np.hstack((LABELS, LABELS)))
-    again = next(board._requests.store(FEATURES[::-1], LABELS[::-1]))
-    board.link.ask(replace(again, word=6))
+    words = np.concatenate(list(stored_words(FEATURES[::-1], LABELS[::-1])))
+    board.link.ask(next(board._requests.store(words, 36)))
     for order in ([4, 1, 1, 0], [11, 5]):
         fired = board.replay(order, 1)
-        chosen = [slot if slot < 6 else 11 - slot for slot in order]
+        chosen = [number if number < 6 else 11 - number for number in order]
         traces = model.train(FEATURES[chosen], LABELS[chosen], 1)
         np.testing.assert_array_equal(fired, [trace.outputs for trace in traces])
     np.testing.assert_array_equal(board.infer(FEATURES[:2], 2), model.infer(FEATURES[:2], 2))
-    answers = board.link.exchange(board._requests.replay(np.array(LONG), 0, 6))
+    answers = board.link.exchange(board._requests.replay(6 * np.array(LONG), 0, 6))
     next(answers)
     answers.close()
     board.open()
@@ -137,9 +139,9 @@ def test_wrong_requests_of_stored_samples_are_refused_and_change_nothing():
         ("the data are not as long", Request(command=Command.STORE, count=2, data=bytes(13))),
         ("the data are not as long", Request(command=Command.REPLAY, count=2, data=bytes(5))),
         ("another sample is next", Request(command=Command.REPLAY, word=4, count=1, data=bytes(3))),
-        ("there is no such slot", Request(command=Command.STORE, word=15, count=2, data=bytes(14))),
-        ("there is no such slot", Request(command=Command.REPLAY, count=2, data=b"\0\0\0\x10\0\0")),
-        ("there is no such slot", Request(command=Command.REPLAY, count=2, data=b"\0\0\1\0\0\0")),
+        ("the memory has no such place", Request(command=Command.STORE, word=127, count=2, data=bytes(4))),
+        ("the memory has no such place", Request(command=Command.REPLAY, count=2, data=b"\0\0\0\x80\0\0")),
+        ("the memory has no such place", Request(command=Command.REPLAY, count=2, data=b"\0\0\1\0\0\0")),
     ]
     for reason, request in wrong:
         with pytest.raises(BoardError, match=reason):
@@ -165,7 +167,7 @@ def test_a_board_without_memory_knows_no_such_commands():
 STORING_MUTATIONS = [
     (storing.StoringExecutor, "_trains", "super()._trains(work) |", "super()._trains(work) &"),
     (storing.StoringExecutor, "_queue", "feeder.drop.eq(1)", "feeder.drop.eq(0)"),
-    (storing.StoringExecutor, "_queue", "work.value[-8 * (SLOT_BYTES - 1) :]", "work.value[: 8 * (SLOT_BYTES - 1)]"),
+    (storing.StoringExecutor, "_queue", "-8 * (ADDRESS_BYTES - 1) :", ": 8 * (ADDRESS_BYTES - 1)"),
     (storing.StoringExecutor, "_queue", "(self.left == 0)", "(self.left == 2)"),
     (storing.StoringExecutor, "_keep", "feeder.begin.eq(1)", "feeder.begin.eq(0)"),
     (storing.StoringExecutor, "_keep", "feeder.first.eq(work.word)", "feeder.first.eq(0)"),
@@ -207,3 +209,48 @@ def test_one_wrong_line_of_the_link_is_noticed(monkeypatch, owner, method, code,
     mutate(monkeypatch, owner, method, code, other)
     with pytest.raises((AssertionError, StochastorError)):
         check_training_and_weights()
+
+
+TRACED = Config(sizes=(5, 17, 3), scale=2, weight_bits=4, tables=16, carry_digits=2, carry_base=4, carry_period=1)
+
+
+def check_traces():
+    """Train sample by sample; whether all that the board tells of them is the model's."""
+    model = Trainer(TRACED)
+    model.load([np.full_like(matrix, 5) for matrix in model.weights()])
+    board = Board(InterpretedLine(TRACED, model.weights(), trace=True), TRACED)
+    traces = model.train(FEATURES[:2], LABELS[:2])
+    assert all(len(layer.carried_up) for layer in traces[0].layers)
+    for told, trace in zip(board.trace(FEATURES[:2], LABELS[:2]), traces, strict=True):
+        assert next(differences(TRACED, trace, told), None) is None
+    board.infer(FEATURES[2:3], 1)
+    again = TraceReader(TRACED, board.link, board._requests).read(1, int(LABELS[1]), 0)
+    assert next(differences(TRACED, traces[1], again), None) is None
+
+
+def test_a_board_tells_the_trace_of_a_sample():
+    check_traces()
+
+
+# Class, method, the code as it is, the code as it is not.
+TRACE_MUTATIONS = [
+    (trace_recorder.Log, "elaborate", "self.count.eq(self.count + 1)", "self.count.eq(self.count + 2)"),
+    (trace_recorder.Log, "elaborate", "chosen.eq(self.index[:low_bits])", "chosen.eq(0)"),
+    (trace_recorder.LayerRecorder, "elaborate", "self.training & ~worked", "~self.training & worked"),
+    (trace_recorder.LayerRecorder, "_keep_steps", "self.training & Cat", "Cat"),
+    (trace_recorder.LayerRecorder, "_keep_carries", "carries.begin.eq(begin)", "carries.begin.eq(0)"),
+    (trace_recorder.TraceRecorder, "elaborate", "self.address.layer", "~self.address.layer"),
+    (executor.Executor, "_tell_trace", "index.eq(index + 1)", "index.eq(index)"),
+    (executor.Executor, "_tell_trace", "== TraceRecorder.LATENCY", "== 1"),
+]
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "code", "other"),
+    TRACE_MUTATIONS,
+    ids=[f"{owner.__name__}: {other}" for owner, _, _, other in TRACE_MUTATIONS],
+)
+def test_one_wrong_line_of_traces_is_noticed(monkeypatch, owner, method, code, other):
+    mutate(monkeypatch, owner, method, code, other)
+    with pytest.raises((AssertionError, StochastorError)):
+        check_traces()

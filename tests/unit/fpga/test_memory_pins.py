@@ -10,7 +10,6 @@ from stochastor.fpga import building, implementation
 from stochastor.fpga.boards import BOARDS
 from stochastor.fpga.fit import Needs
 from stochastor.fpga.rates import link_samples_per_second, replay_samples_per_second
-from stochastor.fpga.sample_store import Slots
 from stochastor.fpga.target import Target
 from stochastor.model.config import Config, preset
 from stochastor.model.errors import ConfigError, ToolError
@@ -22,7 +21,7 @@ CONFIG = Config(sizes=(4, 3, 2), epochs=1)
 
 
 def target(board="ulx3s_25f", **options):
-    return Target(board=BOARDS[board], config=CONFIG, baud=1_000_000, **options)
+    return Target(board=BOARDS[board], config=CONFIG, **options)
 
 
 @cache
@@ -76,12 +75,12 @@ def test_a_memory_takes_room_and_a_machine_that_fits_without_is_told_so():
 
 def test_replaying_is_bounded_by_three_bytes_a_sample_and_the_packets_around():
     config = preset("small")
-    # 80 slots in a packet of 256 bytes, two blocks of COBS and a delimiter.
-    assert replay_samples_per_second(config, 40_000_000, 1_000_000) == pytest.approx(80 * 100_000 / 259)
-    assert link_samples_per_second(config, 40_000_000, 1_000_000) == pytest.approx(3 * 100_000 / (214 + 2))
+    # 80 addresses in a packet of 256 bytes, two blocks of COBS and a delimiter.
+    assert replay_samples_per_second(config, 40_000_000) == pytest.approx(80 * 100_000 / 259)
+    assert link_samples_per_second(config, 40_000_000) == pytest.approx(3 * 100_000 / (214 + 2))
     # The answer is longer than the request where a sample is answered by many bytes.
     wide = Config(sizes=(4, 100))
-    assert replay_samples_per_second(wide, 40_000_000, 1_000_000) < 100_000 / 13
+    assert replay_samples_per_second(wide, 40_000_000) < 100_000 / 13
 
 
 @pytest.mark.parametrize("memory", [True, False])
@@ -114,5 +113,6 @@ def test_a_build_says_what_the_memory_holds_and_how_fast_it_is_replayed(tmp_path
     assert ("memory_samples" in figures, "replay_samples_per_second" in figures) == (memory, memory)
     assert ("samples that the memory holds" in capsys.readouterr().out) == memory
     if memory:
-        assert figures["memory_samples"] == Slots.of(CONFIG, 24).count == (1 << 24) // 3
+        assert (figures["memory_words"], figures["memory_samples"]) == (1 << 24, (1 << 24) // 5)
+        assert figures["training_set_words"] > 3 * 5
         assert figures["replay_samples_per_second"] == round(80 * 100_000 / 259, 1)

@@ -3,12 +3,12 @@ import pytest
 from stochastor.hdl.cycles import draw_cycles
 from stochastor.hdl.presentation import Presenter
 from stochastor.hdl.trainer import Trainer
+from stochastor.hdl.words import to_int
 from stochastor.model.config import Config
 from stochastor.model.layer import generator_keys
 from stochastor.model.lfsr import Bank, Generator, seed, word_after
 from stochastor.model.trainer import Trainer as Model
 from stochastor.sim.stimulus import training_beats
-from stochastor.sim.words import to_int
 
 from .bench import run, transfers
 

@@ -6,12 +6,12 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..hdl.counters import LayerCounters
-from ..hdl.geometry import Geometry
-from ..hdl.layer import LayerTrace as LayerTraceLayout
-from ..hdl.trainer import Counters
 from ..model.config import Config
 from ..model.trace import Bits, LayerTrace, Trace
+from .counters import LayerCounters
+from .geometry import Geometry
+from .layer import LayerTrace as LayerTraceLayout
+from .trainer import Counters
 from .words import Words, unpack, unpack_array
 
 UNDECIDED = -1
