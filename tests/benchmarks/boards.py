@@ -14,7 +14,7 @@ MACHINES = {
     "icebreaker": ["--board", "icebreaker", "--preset", "small", "--no-counters", "--frequency-mhz", "20"],
     "hx8k": ["--board", "ice40_hx8k_b_evn", "--preset", "small"],
     "ulx3s_25f": ["--board", "ulx3s_25f", "--preset", "small", "--frequency-mhz", "40"],
-    "ulx3s_85f_66": ["--board", "ulx3s_85f", "--preset", "mnist", "--frequency-mhz", "66"],
+    "ulx3s_85f_66": ["--board", "ulx3s_85f", "--preset", "mnist", "--frequency-mhz", "66", "--seed", "2"],
     "ulx3s_85f": ["--board", "ulx3s_85f", "--preset", "mnist", "--frequency-mhz", "80", "--no-memory"],
 }
 PINS = {
