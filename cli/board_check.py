@@ -16,7 +16,6 @@ from ..model.errors import DataError
 from ..model.schedule import exponent, sample_order
 from ..model.trace import Trace
 from ..model.trainer import Trainer
-from ..sim.scoreboard import differences
 from .console import make_table, output, sample_progress
 
 if TYPE_CHECKING:
@@ -178,6 +177,8 @@ class _Comparison:
 
     def same_traces(self, config: Config, expected: Sequence[Trace], actual: Sequence[Trace]) -> bool:
         """Compare traces, sample by sample; none if the board told of none."""
+        from ..sim.scoreboard import differences
+
         for model, board in zip(expected, actual, strict=bool(actual)):
             self.compared += model.decisions
             difference = next(differences(config, model, board), None)
