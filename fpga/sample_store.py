@@ -1,6 +1,6 @@
 """Samples in a memory: written once, read in any order ahead of the machine."""
 
-from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect
@@ -18,6 +18,11 @@ def most_words(inputs: int) -> int:
     """Words of a stored sample at most: how many follow, its label, its pairs of features, and which are not zero."""
     pairs = -(-inputs // WORD_BYTES)
     return 2 + pairs + -(-pairs // PAIRS)
+
+
+def pairs_at_once(per_beat: int) -> int:
+    """Pairs of features that come out of the memory at a time: a beat, or two of one feature."""
+    return max(1, per_beat // WORD_BYTES)
 
 
 def read_ahead(inputs: int) -> int:
@@ -205,55 +210,84 @@ class PairFiller(wiring.Component):
     ----------
     inputs : int
         Of the network.
+    at_once : int
+        Pairs that it gives at a time: 1, 2, 4 or 8.
 
     Members
     -------
     stored : In(stream of StoredWord)
         A label, then for each 16 pairs which of them are not zero, and those.
-    words : Out(stream of 16)
-        A label, then all pairs.
+    words : Out(stream of ArrayLayout(16, at_once))
+        A label in the first word, then all pairs.
 
     Latency
     -------
-    A cycle for the label and for each pair, and one for each 16 pairs; words that are too much take one each.
+    A cycle for the label, then max(1, pairs that are not zero) for each `at_once`; one more for each 16 pairs the last
+    of which is not zero, and for the first 16; words that are too much take one each.
     """
 
-    def __init__(self, inputs: int) -> None:
+    def __init__(self, inputs: int, at_once: int) -> None:
         self._pairs = -(-inputs // WORD_BYTES)
-        super().__init__({"stored": In(stream.Signature(StoredWord())), "words": Out(stream.Signature(WORD_BITS))})
+        self._at_once = at_once
+        super().__init__(
+            {
+                "stored": In(stream.Signature(StoredWord())),
+                "words": Out(stream.Signature(data.ArrayLayout(WORD_BITS, at_once))),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        stored, words = self.stored, self.words
-        left = Signal(range(self._pairs + 1))
-        ones, in_group = Signal(PAIRS), Signal(range(PAIRS))
-        ended = Signal()
-        with m.If(stored.valid & stored.ready):
+        stored, words, at_once = self.stored, self.words, self._at_once
+        groups, parts = -(-self._pairs // PAIRS), -(-self._pairs // at_once)
+        coming, left = Signal(range(groups + 1)), Signal(range(parts + 1))
+        ones, in_group = Signal(PAIRS), Signal(range(PAIRS // at_once))
+        following, known, looked = Signal(PAIRS), Signal(), Signal()
+        kept = Signal.like(words.p)
+        taken, ended = Signal(), Signal()
+        m.d.comb += taken.eq(stored.valid & stored.ready)
+        with m.If(taken):
             m.d.sync += ended.eq(stored.p.last)
         with m.FSM(name="fill"):
             with m.State("LABEL"):
-                m.d.comb += [words.p.eq(stored.p.word), words.valid.eq(stored.valid), stored.ready.eq(words.ready)]
-                m.d.sync += left.eq(self._pairs)
-                with m.If(stored.valid & words.ready):
+                m.d.comb += [words.p[0].eq(stored.p.word), words.valid.eq(stored.valid), stored.ready.eq(words.ready)]
+                m.d.sync += [coming.eq(groups - 1), left.eq(parts), known.eq(0), Value.cast(kept).eq(0)]
+                with m.If(taken):
                     m.next = "GROUP"
             with m.State("GROUP"):
                 m.d.comb += stored.ready.eq(~ended)
-                m.d.sync += [ones.eq(stored.p.word), in_group.eq(PAIRS - 1)]
-                with m.If(ended | stored.valid):
+                m.d.sync += [ones.eq(stored.p.word), in_group.eq(PAIRS // at_once - 1)]
+                with m.If(ended | taken):
                     m.next = "PAIRS"
             with m.State("PAIRS"):
-                from_memory = ones[0] & ~ended
-                m.d.comb += [
-                    words.p.eq(Mux(from_memory, stored.p.word, 0)),
-                    words.valid.eq(~from_memory | stored.valid),
-                    stored.ready.eq(from_memory & words.ready),
-                ]
+                now = Mux(ended, 0, ones[:at_once])
+                after, lowest = Signal(at_once), Signal(at_once)
+                m.d.comb += [after.eq(now & (now - 1)), lowest.eq(now & ~after)]
+                for place in range(at_once):
+                    m.d.comb += words.p[place].eq(Mux(lowest[place], stored.p.word, kept[place]))
+                m.d.comb += words.valid.eq((after == 0) & ((now == 0) | stored.valid))
+                with m.If(now != 0):
+                    m.d.comb += stored.ready.eq((after != 0) | words.ready)
+                    with m.If(taken):
+                        m.d.sync += [kept.eq(words.p), ones[:at_once].eq(after)]
+                with m.Elif((ones == 0) & (coming != 0)):
+                    # Nothing but zeros is left of the group: look at the next one meanwhile.
+                    m.d.comb += [stored.ready.eq(~known & ~ended), looked.eq(taken)]
+                with m.If(looked):
+                    m.d.sync += [following.eq(stored.p.word), known.eq(1)]
                 with m.If(words.valid & words.ready):
-                    m.d.sync += [ones.eq(ones >> 1), in_group.eq(in_group - 1), left.eq(left - 1)]
+                    m.d.sync += [
+                        Value.cast(kept).eq(0),
+                        ones.eq(ones >> at_once),
+                        in_group.eq(in_group - 1),
+                        left.eq(left - 1),
+                    ]
                     with m.If(left == 1):
                         m.next = "REST"
                     with m.Elif(in_group == 0):
-                        m.next = "GROUP"
+                        m.d.sync += [coming.eq(coming - 1), known.eq(0), ones.eq(Mux(known, following, stored.p.word))]
+                        with m.If(~known & ~looked):
+                            m.next = "GROUP"
             with m.State("REST"):
                 m.d.comb += stored.ready.eq(~ended)
                 with m.If(ended):
@@ -269,18 +303,18 @@ class WordFeeder(wiring.Component):
     inputs, outputs : int
         Of the network.
     per_beat : int
-        Features in a beat.
+        Features in a beat: 1, or an even number.
 
     Members
     -------
     enable, idle, sideband, samples, taken
         As of `SampleFeeder`.
-    words : In(stream of 16)
-        A label, then the features, the first one lowest; a last one alone is in a word of its own.
+    words : In(stream of ArrayLayout(16, max(1, per_beat / 2)))
+        A label in the first word, then the features, the first one lowest; what is beyond the last one is ignored.
 
     Latency
     -------
-    A label takes two cycles, then a word and a beat one each, at the same time.
+    A label takes two cycles, then a beat one, behind a register.
     """
 
     def __init__(self, *, inputs: int, outputs: int, per_beat: int) -> None:
@@ -291,7 +325,7 @@ class WordFeeder(wiring.Component):
                 "enable": In(1),
                 "idle": Out(1),
                 "sideband": In(Sideband(outputs)),
-                "words": In(stream.Signature(WORD_BITS)),
+                "words": In(stream.Signature(data.ArrayLayout(WORD_BITS, pairs_at_once(per_beat)))),
                 "samples": Out(stream.Signature(SampleBeat(outputs, per_beat))),
                 "taken": Out(1),
             }
@@ -299,16 +333,16 @@ class WordFeeder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        beat, per_beat = self.samples.p, self._per_beat
+        beat, bits = self.samples.p, 8 * self._per_beat
         label = Signal(WORD_BITS)
-        kept = Signal(8 * (per_beat + WORD_BYTES))
-        held = Signal(range(per_beat + WORD_BYTES + 1))
-        coming, left = Signal(range(self._inputs + 1)), Signal(range(self._inputs + 1))
-        last = left <= per_beat
+        kept = Signal(self.words.p.shape())
+        beats = -(-self._inputs // self._per_beat)
+        in_words = len(Value.cast(kept)) // bits
+        held, left = Signal(range(in_words + 1)), Signal(range(beats + 1))
         m.d.comb += [
             beat.sideband.eq(self.sideband),
             beat.sideband.label.eq(label),
-            beat.features.eq(kept[: 8 * per_beat]),
+            beat.features.eq(Value.cast(kept)[:bits]),
         ]
         with m.FSM(name="feed") as feed:
             m.d.comb += self.idle.eq(feed.ongoing("IDLE"))
@@ -316,35 +350,23 @@ class WordFeeder(wiring.Component):
                 m.next = "LABEL"
             with m.State("LABEL"):
                 m.d.comb += self.words.ready.eq(1)
-                m.d.sync += [label.eq(self.words.p), held.eq(0), coming.eq(self._inputs), left.eq(self._inputs)]
+                m.d.sync += [label.eq(self.words.p[0]), held.eq(0), left.eq(beats)]
                 with m.If(self.words.valid):
                     m.next = "FEATURES"
             with m.State("FEATURES"):
                 transferred = self.samples.valid & self.samples.ready
-                accepted = self.words.valid & self.words.ready
+                last = left == 1
                 m.d.comb += [
-                    self.words.ready.eq((coming != 0) & (held <= per_beat)),
-                    self.samples.valid.eq((held >= per_beat) | (coming == 0)),
+                    self.samples.valid.eq(held != 0),
                     self.taken.eq(transferred & last),
+                    self.words.ready.eq((held == 0) | (transferred & (held == 1) & ~last)),
                 ]
-                rest, rest_held = Signal.like(kept), Signal.like(held)
-                m.d.comb += [rest.eq(kept), rest_held.eq(held)]
                 with m.If(transferred):
-                    m.d.comb += [rest.eq(kept >> 8 * per_beat), rest_held.eq(held - per_beat)]
-                m.d.sync += [kept.eq(rest), held.eq(rest_held)]
-                with m.If(accepted):
-                    m.d.sync += [
-                        held.eq(rest_held + Mux(coming == 1, 1, WORD_BYTES)),
-                        coming.eq(Mux(coming == 1, 0, coming - WORD_BYTES)),
-                    ]
-                    with m.Switch(rest_held):
-                        for place in range(per_beat + 1):
-                            with m.Case(place):
-                                m.d.sync += kept[8 * place : 8 * place + WORD_BITS].eq(self.words.p)
-                with m.If(transferred):
-                    m.d.sync += left.eq(left - per_beat)
+                    m.d.sync += [held.eq(held - 1), left.eq(left - 1), kept.eq(Value.cast(kept) >> bits)]
                     with m.If(last):
                         m.next = "IDLE"
+                with m.If(self.words.valid & self.words.ready):
+                    m.d.sync += [kept.eq(self.words.p), held.eq(in_words)]
         return m
 
 
@@ -432,7 +454,9 @@ class SampleStore(wiring.Component):
         """Feed the samples of the link or those of the reader; what the link brings may be for the writer."""
         m.submodules.byte_feeder = byte_feeder = SampleFeeder(**self._shape)
         m.submodules.word_feeder = word_feeder = WordFeeder(**self._shape)
-        m.submodules.filler = filler = ResetInserter(self.drop)(PairFiller(self._shape["inputs"]))
+        m.submodules.filler = filler = ResetInserter(self.drop)(
+            PairFiller(self._shape["inputs"], pairs_at_once(self._shape["per_beat"]))
+        )
         connect(m, reader.words, filler.stored)
         connect(m, filler.words, word_feeder.words)
         for feeder, chosen in ((byte_feeder, ~self.replay), (word_feeder, self.replay)):

@@ -168,7 +168,7 @@ def check_replay(inputs=9, per_beat=2, pause=lambda: False, zeros=0.5):
 
 
 @pytest.mark.parametrize(
-    ("inputs", "per_beat"), [(1, 1), (2, 1), (5, 2), (6, 2), (9, 4), (12, 4), (7, 3), (3, 8), (33, 16), (600, 4)]
+    ("inputs", "per_beat"), [(1, 1), (2, 1), (5, 2), (6, 2), (9, 4), (12, 4), (3, 8), (33, 16), (600, 4)]
 )
 def test_samples_come_back_as_they_were_kept_in_any_order(inputs, per_beat):
     check_replay(inputs, per_beat)
@@ -283,16 +283,25 @@ def test_words_that_a_slow_memory_still_has_on_its_way_at_a_drop_are_forgotten()
     assert read == [words[1 : places[1]]] * (3 * SLOW_CYCLES - 1)
 
 
+def least_cycles(sample, per_beat):
+    """A cycle for each beat, or for each pair in it that is not zero."""
+    _, features = sample
+    pairs = np.asarray(features).reshape(-1, 2).any(axis=1)
+    parts = pairs.reshape(-1, max(1, per_beat // 2)).sum(axis=1)
+    return max(int(np.maximum(parts, 1).sum()), len(features) // per_beat)
+
+
 @pytest.mark.parametrize(
-    ("inputs", "per_beat", "zeros", "a_cycle"),
-    [(784, 4, 0.0, 1.6), (784, 4, 0.8, 1.7), (784, 1, 0.0, 0.95), (64, 2, 0.0, 1.2)],
+    ("inputs", "per_beat", "zeros"),
+    [(784, 4, 0.0), (784, 4, 0.8), (784, 4, 1.0), (784, 16, 0.9), (784, 1, 0.5), (64, 2, 0.0)],
 )
-def test_samples_come_at_a_feature_a_cycle_and_more(inputs, per_beat, zeros, a_cycle):
+def test_samples_come_at_a_beat_a_cycle_or_a_pair_that_is_not_zero(inputs, per_beat, zeros):
     bench = Bench(inputs, per_beat)
     order = [3, 0, 2, 1, 3, 0, 1, 2]
     cycles = []
 
-    words, places = laid_out(samples_of(inputs, 4, zeros=zeros))
+    samples = samples_of(inputs, 4, zeros=zeros)
+    words, places = laid_out(samples)
 
     async def use(ctx):
         await bench.keep(ctx, 0, words)
@@ -301,13 +310,14 @@ def test_samples_come_at_a_feature_a_cycle_and_more(inputs, per_beat, zeros, a_c
         begun = bench.cycle
         for _ in order:
             await bench.take(ctx)
-        cycles.append(bench.cycle - begun)
+        cycles.append((bench.cycle - begun) / len(order))
 
     bench.run(use)
-    assert len(order) * inputs / cycles[0] >= a_cycle
+    least = np.mean([least_cycles(samples[sample], per_beat) for sample in order])
+    assert least <= cycles[0] <= 1.03 * least + -(-inputs // 32) + 7
 
 
-def test_the_next_sample_is_read_while_one_is_fed():
+def test_a_sample_is_read_while_the_one_before_is_not_taken_yet():
     bench = Bench(100, 4)
 
     words, places = laid_out(samples_of(100, 2, zeros=0.0))
@@ -339,15 +349,26 @@ MUTATIONS = [
     (SampleReader, "last = due == 1", "last = due == 2"),
     (SampleReader, "Mux(coming.p == 0, 1, coming.p)", "coming.p"),
     (SampleReader, "~self.drop & (due == 0)", "~self.drop"),
-    (PairFiller, "from_memory = ones[0] & ~ended", "from_memory = ones[0]"),
-    (PairFiller, "ones.eq(ones >> 1)", "ones.eq(ones)"),
+    (PairFiller, "Mux(ended, 0, ones[:at_once])", "ones[:at_once]"),
+    (PairFiller, "ones.eq(ones >> at_once)", "ones.eq(ones)"),
     (PairFiller, "left == 1", "left == 2"),
     (PairFiller, "in_group == 0", "in_group == 1"),
-    (WordFeeder, "label.eq(self.words.p)", "label.eq(self.words.p ^ 1)"),
-    (WordFeeder, "(held <= per_beat)", "1"),
-    (WordFeeder, "kept >> 8 * per_beat", "kept"),
-    (WordFeeder, "Mux(coming == 1, 0, coming - WORD_BYTES)", "coming - WORD_BYTES"),
-    (WordFeeder, "last = left <= per_beat", "last = left < per_beat"),
+    (PairFiller, "after.eq(now & (now - 1))", "after.eq(0)"),
+    (PairFiller, "lowest.eq(now & ~after)", "lowest.eq(now)"),
+    (PairFiller, "kept.eq(words.p), ones", "ones"),
+    (PairFiller, "Value.cast(kept).eq(0),\n", "\n"),
+    (PairFiller, "(after != 0) | words.ready", "1"),
+    (PairFiller, "(ones == 0) & (coming != 0)", "ones == 0"),
+    (PairFiller, "(ones == 0) & (coming != 0)", "coming != 0"),
+    (PairFiller, "~known & ~ended", "~ended"),
+    (PairFiller, "Mux(known, following, stored.p.word)", "following"),
+    (PairFiller, "coming.eq(coming - 1), known.eq(0)", "coming.eq(coming - 1)"),
+    (PairFiller, "coming.eq(coming - 1), known.eq(0)", "known.eq(0)"),
+    (WordFeeder, "label.eq(self.words.p[0])", "label.eq(self.words.p[0] ^ 1)"),
+    (WordFeeder, "(held == 1) & ~last", "(held == 1)"),
+    (WordFeeder, "(transferred & (held == 1) & ~last)", "transferred"),
+    (WordFeeder, "Value.cast(kept) >> bits", "kept"),
+    (WordFeeder, "last = left == 1", "last = left == 2"),
     (SampleStore, "reader.drop.eq(self.drop)", "reader.drop.eq(0)"),
 ]
 
@@ -356,6 +377,9 @@ def check_everything():
     random = Random(2)
     check_replay(9, 4)
     check_replay(8, 4)
+    check_replay(3, 1)
+    check_replay(130, 4, zeros=0.9)
+    check_replay(130, 8, zeros=0.6)
     check_replay(33, 4, lambda: random.random() < 0.97)
     check_replay(40, 4)
     test_words_that_are_no_sample_disturb_no_other_one()
