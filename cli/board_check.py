@@ -78,7 +78,7 @@ def check_board(board: "Board", dataset: Dataset, samples: int, trace: bool = Fa
     available = len(dataset.train_labels)
     if samples > available:
         raise DataError(f"{dataset.name} has {available} training samples, fewer than the {samples} of --samples")
-    order = sample_order(config.seed, 0, available)[:samples]
+    order = sample_order(config.seed, 0, available, config.shuffle_block)[:samples]
     model = Trainer(config)
     board.reset()
     board.restore(model.weights(), model.generator_states(), 0)

@@ -32,7 +32,7 @@ def measure_cycles(config: Config, data: Dataset, samples: int) -> MeasuredCycle
 
     By formula, too, where arrays are outside.
     """
-    order = sample_order(config.seed, 0, len(data.train_labels))[:samples]
+    order = sample_order(config.seed, 0, len(data.train_labels), config.shuffle_block)[:samples]
     features, labels = data.train_features[order], data.train_labels[order]
     with notices.status(f"counting cycles over {len(labels):,} samples of {data.name}"):
         total, how = _count(config, features, labels)

@@ -113,7 +113,7 @@ def run_cosim(
     available = len(dataset.train_labels)
     if samples > available:
         raise DataError(f"{source} has {available} training samples, fewer than the {samples} of --samples")
-    order = sample_order(config.seed, 0, available)[:samples]
+    order = sample_order(config.seed, 0, available, config.shuffle_block)[:samples]
     with notices.status(f"{simulator}: building and simulating"):
         return cosimulate(
             design,

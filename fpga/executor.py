@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -173,6 +173,10 @@ class Executor(wiring.Component):
             sideband.passes.eq(work.option),
         ]
 
+    def _head_bytes(self, work: "Work") -> Value:
+        """Bytes before the items of the request's data; here there are none."""
+        return Const(0)
+
     def _measure(self, m: Module, work: "Work") -> None:
         """Bytes of an item of the request's data."""
         with m.Switch(work.command):
@@ -208,7 +212,7 @@ class Executor(wiring.Component):
             with m.If(self.bytes.valid):
                 m.d.sync += [work.arguments.eq(Cat(work.arguments[8:], self.bytes.p)), work.step.eq(work.step + 1)]
                 with m.If(work.step == ARGUMENT_BYTES - 1):
-                    m.d.sync += [work.step.eq(0), work.needed.eq(0), work.counted.eq(0)]
+                    m.d.sync += [work.step.eq(0), work.needed.eq(self._head_bytes(work)), work.counted.eq(0)]
                     m.next = "CHECK"
 
     def _check(self, m: Module, work: "Work") -> None:
@@ -275,15 +279,15 @@ class Executor(wiring.Component):
 
     def _samples(self, m: Module, work: "Work", feeder: Any, results: ResultBytes) -> None:
         """Feed samples and take results, at the same time; a session that opens ends it between samples."""
-        begins = (work.count != 0) & ~self.opening
+        begins, silent = (work.count != 0) & ~self.opening, self._silent(work)
         with m.State("SAMPLES"):
             m.d.comb += [
                 feeder.enable.eq(begins),
                 feeder.bytes.valid.eq(self.bytes.valid),
                 self.bytes.ready.eq(feeder.bytes.ready),
-                self.answer.valid.eq(results.bytes.valid),
+                self.answer.valid.eq(results.bytes.valid & ~silent),
                 self.answer.p.byte.eq(results.bytes.p),
-                results.bytes.ready.eq(self.answer.ready),
+                results.bytes.ready.eq(self.answer.ready | silent),
             ]
             m.d.sync += work.outstanding.eq(work.outstanding + feeder.taken - results.taken)
             with m.If(feeder.taken):
@@ -295,6 +299,10 @@ class Executor(wiring.Component):
                 m.next = "END"
                 with m.If(self.opening):
                     m.next = "IDLE"
+
+    def _silent(self, work: "Work") -> Value:
+        """Whether results are not answered; here they always are."""
+        return Const(0)
 
     def _read(self, m: Module, work: "Work") -> None:
         with m.State("READ"):

@@ -9,7 +9,7 @@ from ..model.layer import generator_keys
 from ..model.ledger import Count, Total
 from ..model.lfsr import Bank
 
-PROTOCOL = 3
+PROTOCOL = 4
 SLOTS = 8
 WINDOW = SLOTS - 1
 CRC_BYTES = 4
@@ -46,6 +46,7 @@ class Command(IntEnum):
     STORE = 9
     REPLAY = 10
     TRACE = 11
+    REPLAY_BLOCK = 12
 
 
 class Status(IntEnum):

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..model.config import Config
 from .host.packets import Request
-from .host.requests import Requests
+from .host.requests import Requests, by_blocks
 from .identity import Identity
 from .protocol import ANSWER_BYTES, REQUEST_BYTES
 
@@ -26,7 +26,7 @@ def link_samples_per_second(config: Config, clock_hz: int) -> float:
     clock_hz : int
     """
     features, labels = np.zeros((MANY, config.sizes[0]), dtype=np.uint8), np.zeros(MANY, dtype=np.int64)
-    return _samples_per_second(_requests(config, clock_hz).train(features, labels, 0, 0), config.baud)
+    return _samples_per_second([_longest(_requests(config, clock_hz).train(features, labels, 0, 0))], config.baud)
 
 
 def replay_samples_per_second(config: Config, clock_hz: int) -> float:
@@ -35,9 +35,14 @@ def replay_samples_per_second(config: Config, clock_hz: int) -> float:
     Parameters
     ----------
     config : Config
+        With a `shuffle_block` of many samples, blocks are replayed.
     clock_hz : int
     """
-    return _samples_per_second(_requests(config, clock_hz).replay(np.zeros(MANY, dtype=np.int64), 0, 0), config.baud)
+    requests = _requests(config, clock_hz)
+    if by_blocks(config):
+        block = np.zeros(config.shuffle_block, dtype=np.int64)
+        return _samples_per_second(requests.replay_blocks(block, 0, 0, block == 0), config.baud)
+    return _samples_per_second([_longest(requests.replay(np.zeros(MANY, dtype=np.int64), 0, 0))], config.baud)
 
 
 def core_samples_per_second(frequency_MHz: float, cycles_per_sample: float) -> float:
@@ -49,9 +54,20 @@ def _requests(config: Config, clock_hz: int) -> Requests:
     return Requests(config, Identity.of(config, clock_hz))
 
 
+def _longest(requests: Iterable[Request]) -> Request:
+    """The one of the most samples."""
+    return max(requests, key=lambda request: request.count)
+
+
 def _samples_per_second(requests: Iterable[Request], baud: int) -> float:
-    """With requests of the most samples, by whichever wire takes longer."""
-    longest = max(requests, key=lambda request: request.count)
-    packets = len(longest.data) + REQUEST_BYTES, longest.answer_bytes + ANSWER_BYTES
-    frame = max(packet + -(-packet // COBS_BLOCK) + 1 for packet in packets)
-    return longest.count * baud / (BITS_PER_BYTE * frame)
+    """Those of `requests`, by whichever wire takes longer."""
+    samples, sent, answered = 0, 0, 0
+    for request in requests:
+        samples += request.count
+        sent += _frame_bytes(len(request.data) + REQUEST_BYTES)
+        answered += _frame_bytes(request.answer_bytes + ANSWER_BYTES)
+    return samples * baud / (BITS_PER_BYTE * max(sent, answered))
+
+
+def _frame_bytes(packet: int) -> int:
+    return packet + -(-packet // COBS_BLOCK) + 1

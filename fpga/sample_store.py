@@ -116,6 +116,8 @@ class SampleReader(wiring.Component):
     -------
     places : In(stream of address)
         Where samples begin.
+    onward : In(1)
+        Where no place is given, go on with the sample behind the last one; steady but for `drop`.
     memory : Out(MemoryPort)
         Reads only.
     words : Out(stream of StoredWord)
@@ -137,6 +139,7 @@ class SampleReader(wiring.Component):
         super().__init__(
             {
                 "places": In(stream.Signature(address_bits)),
+                "onward": In(1),
                 "memory": Out(MemoryPort(address_bits)),
                 "words": Out(stream.Signature(StoredWord())),
                 "drop": In(1),
@@ -155,6 +158,7 @@ class SampleReader(wiring.Component):
         # Words to ask for, and words that come; the number of words, which comes first, is none of either.
         left, due = Signal(WORD_BITS), Signal(WORD_BITS)
         room, on_way = Signal(range(depth + 1), init=depth), Signal(range(depth + 1))
+        begun = Signal()
         arrived = coming.valid & (due != 0)
         last = due == 1
         m.d.comb += [
@@ -177,9 +181,11 @@ class SampleReader(wiring.Component):
         with m.FSM(name="read"):
             with m.State("IDLE"):
                 m.d.comb += self.places.ready.eq(~self.drop & (due == 0))
-                with m.If(self.places.valid & self.places.ready):
-                    m.d.sync += address.eq(self.places.p)
-                    m.next = "COUNT"
+                with m.If(self.places.ready):
+                    with m.If(self.places.valid):
+                        m.d.sync += [address.eq(self.places.p), begun.eq(1)]
+                    with m.If(self.places.valid | (self.onward & begun)):
+                        m.next = "COUNT"
             with m.State("COUNT"):
                 m.d.comb += requests.valid.eq(~self.drop)
                 with m.If(asked):
@@ -199,7 +205,7 @@ class SampleReader(wiring.Component):
                 with m.If((left == 0) | self.drop):
                     m.next = "IDLE"
         with m.If(self.drop):
-            m.d.sync += [left.eq(0), due.eq(0), room.eq(depth)]
+            m.d.sync += [left.eq(0), due.eq(0), room.eq(depth), begun.eq(0)]
         return m
 
 
@@ -390,6 +396,8 @@ class SampleStore(wiring.Component):
         Samples are those at `places`; steady while one is fed.
     places : In(stream of address)
         Where the next sample begins; room for 255.
+    onward : In(1)
+        Behind the last of them follow the samples behind it; steady but for `drop`.
     drop : In(1)
         Forget all places, and what was read from them; until `quiet`.
     quiet : Out(1)
@@ -419,6 +427,7 @@ class SampleStore(wiring.Component):
                 "taken": Out(1),
                 "replay": In(1),
                 "places": In(stream.Signature(address_bits)),
+                "onward": In(1),
                 "drop": In(1),
                 "quiet": Out(1),
                 "keep": In(1),
@@ -440,6 +449,7 @@ class SampleStore(wiring.Component):
             writer.begin.eq(self.begin),
             self.kept.eq(writer.idle),
             reader.drop.eq(self.drop),
+            reader.onward.eq(self.onward),
             self.quiet.eq(reader.quiet),
             reader.memory.words.p.eq(self.memory.words.p),
             reader.memory.words.valid.eq(self.memory.words.valid),

@@ -1,8 +1,8 @@
-"""Executes requests on a machine beside a memory: STORE and REPLAY besides all others."""
+"""Executes requests on a machine beside a memory: STORE, REPLAY and REPLAY_BLOCK besides all others."""
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Cat, Module, Mux, Value
 from amaranth.lib.wiring import Out, connect, flipped
 
 from ..model.config import Config
@@ -31,7 +31,8 @@ class StoringExecutor(Executor):
 
     Latency
     -------
-    As of `Executor`. The addresses of a REPLAY are read and checked before its answer begins, at a cycle a byte.
+    As of `Executor`. Addresses of a REPLAY, or the one of a block, are read and checked before its answer begins, at
+    a cycle a byte.
     """
 
     LAST_COMMAND = Command.REPLAY
@@ -54,7 +55,16 @@ class StoringExecutor(Executor):
         )
 
     def _trains(self, work: Work) -> Value:
-        return super()._trains(work) | (work.command == Command.REPLAY)
+        return super()._trains(work) | _replays(work)
+
+    def _unknown(self, work: Work) -> Value:
+        return super()._unknown(work) & (work.command != Command.REPLAY_BLOCK)
+
+    def _silent(self, work: Work) -> Value:
+        return work.command == Command.REPLAY_BLOCK
+
+    def _head_bytes(self, work: Work) -> Value:
+        return Mux(work.command == Command.REPLAY_BLOCK, ADDRESS_BYTES, 0)
 
     def _measure(self, m: Module, work: Work) -> None:
         super()._measure(m, work)
@@ -66,26 +76,26 @@ class StoringExecutor(Executor):
     def _check_places(self, m: Module, work: Work) -> None:
         with m.If((work.command == Command.STORE) & (work.word + work.count > 1 << self._address_bits)):
             m.d.sync += work.status.eq(Status.PLACE)
-        with m.If(work.command == Command.REPLAY):
+        with m.If(_replays(work)):
             m.next = "DROP"
 
     def _branch(self, m: Module, work: Work) -> None:
         super()._branch(m, work)
         with m.If(work.command == Command.STORE):
             m.next = "KEEP"
-        with m.If(work.command == Command.REPLAY):
+        with m.If(_replays(work)):
             m.next = "SAMPLES"
 
     def _samples(self, m: Module, work: Work, feeder: Any, results: Any) -> None:
         super()._samples(m, work, feeder, results)
         connect(m, feeder.memory, flipped(self.memory))
-        # A register: what is compared for it has long been steady, and long paths begin with it.
-        m.d.sync += feeder.replay.eq(work.command == Command.REPLAY)
+        # Registers: what is compared for them has long been steady, and long paths begin with them.
+        m.d.sync += [feeder.replay.eq(_replays(work)), feeder.onward.eq(work.command == Command.REPLAY_BLOCK)]
         self._queue(m, work, feeder)
         self._keep(m, work, feeder)
 
     def _queue(self, m: Module, work: Work, feeder: Any) -> None:
-        """Forget what a session before has left, then take the addresses of a REPLAY."""
+        """Forget what a session before has left, then take the addresses of a REPLAY, or the one of a block."""
         place = Cat(work.value[-8 * (ADDRESS_BYTES - 1) :], self.bytes.p)
         with m.State("DROP"):
             m.d.comb += feeder.drop.eq(1)
@@ -120,3 +130,7 @@ class StoringExecutor(Executor):
             ]
             with m.If((self.left == 0) & feeder.kept):
                 m.next = "END"
+
+
+def _replays(work: Work) -> Value:
+    return (work.command == Command.REPLAY) | (work.command == Command.REPLAY_BLOCK)

@@ -142,7 +142,7 @@ class BinaryStochasticClassifier(ClassifierMixin, BaseEstimator):  # type: ignor
         features = self._scaled(samples)
         for epoch in range(self.config_.epochs):
             k = exponent(epoch, self.config_.epochs)
-            order = sample_order(self.config_.seed, epoch, len(features))
+            order = sample_order(self.config_.seed, epoch, len(features), self.config_.shuffle_block)
             for batch in gen_batches(len(order), SAMPLES_PER_STEP):
                 self._trainer.train(features[order[batch]], labels[order[batch]], k)
             if self.verbose:

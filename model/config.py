@@ -21,7 +21,7 @@ HASHED_WHERE_USED = (
     *("input_draws", "carry_digits", "carry_base", "carry_pulses", "carry_period", "carry_verify"),
     *("pulses_per_step", "array_side", *PIN_CYCLES),
 )
-NOT_OF_THE_MACHINE = {"epochs", "baud"}
+NOT_OF_THE_MACHINE = {"epochs", "shuffle_block", "baud"}
 NO_CARRY = {"carry_base": 0, "carry_pulses": 1, "carry_period": 0, "carry_verify": 0}
 MOST_VERIFYING = 1000
 PULSE_NUMBERS = 1 << 16
@@ -77,6 +77,8 @@ class Config:
         Master seed of every random bit, 64 bits.
     epochs : int
         Length of a training run; the thinning schedule stretches with it.
+    shuffle_block : int
+        Training samples that stay together, in the order of the data set, when an epoch is shuffled.
     lanes : int
         Columns processed at a time; 0 means a lane per column. Area only.
     tables : int
@@ -110,6 +112,7 @@ class Config:
     reference_bits: int = 12
     seed: int = 0
     epochs: int = 30
+    shuffle_block: int = 1
     lanes: int = 0
     tables: int = 4
     pixels_per_beat: int = 4
@@ -131,6 +134,7 @@ class Config:
         _check_range("pulses_per_step", self.pulses_per_step, 1, 256)
         _check_range("seed", self.seed, 0, (1 << 64) - 1)
         _check_range("epochs", self.epochs, 1, 100_000)
+        _check_range("shuffle_block", self.shuffle_block, 1, 65_535)
         _check_range("lanes", self.lanes, 0, 65_535)
         _check_range("baud", self.baud, 1, 100_000_000)
         for name in ("tables", "pixels_per_beat"):

@@ -109,7 +109,7 @@ def train_experiment(
     learners = _Learners(machine or make_trainer(config), baseline)
     curve: list[CurvePoint] = []
     for epoch in range(config.epochs):
-        order = sample_order(config.seed, epoch, len(dataset.train_labels))
+        order = sample_order(config.seed, epoch, len(dataset.train_labels), config.shuffle_block)
         for start in range(0, len(order), SAMPLES_PER_STEP):
             chosen = order[start : start + SAMPLES_PER_STEP]
             learners.train(dataset.train_features[chosen], dataset.train_labels[chosen], exponent(epoch, config.epochs))

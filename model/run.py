@@ -289,9 +289,9 @@ class Run:
         write_whole(self.path / self.REPORT, (json.dumps(self.report(), indent=2) + "\n").encode("ascii"))
 
     def _train_epoch(self, dataset: Dataset, interruption: Interruption, progress: Callable[[Self], None]) -> None:
-        order = sample_order(self.config.seed, self.epoch, self.data.train_samples)
+        order = sample_order(self.config.seed, self.epoch, self.data.train_samples, self.config.shuffle_block)
         while self.samples_done < len(order):
-            chosen = order[self.samples_done : self.samples_done + SAMPLES_PER_STEP]
+            chosen = order[self.samples_done : self.samples_done + self._samples_per_step()]
             with interruption.held():
                 self._train_step(dataset, chosen)
             progress(self)
@@ -303,6 +303,10 @@ class Run:
             self._evaluated = self.trainer.counts.copy()
             self.save()
         progress(self)
+
+    def _samples_per_step(self) -> int:
+        """Samples between which a run can be interrupted."""
+        return SAMPLES_PER_STEP
 
     def _train_step(self, dataset: Dataset, chosen: NDArray[np.int64]) -> None:
         features, labels = dataset.train_features[chosen], dataset.train_labels[chosen]

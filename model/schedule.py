@@ -12,8 +12,9 @@ def exponent(epoch: int, epochs: int) -> int:
     return 0 if rest < 0 else 1 + 4 * rest // epochs
 
 
-def sample_order(master: int, epoch: int, samples: int) -> NDArray[np.int64]:
-    """Indices of the training samples in the order of `epoch`, shape (samples,)."""
-    words = philox(master, np.arange(samples), epoch, 0, SHUFFLE_PURPOSE)
+def sample_order(master: int, epoch: int, samples: int, block: int = 1) -> NDArray[np.int64]:
+    """Indices of the training samples in the order of `epoch`, shape (samples,); `block` of them stay together."""
+    words = philox(master, np.arange(-(-samples // block)), epoch, 0, SHUFFLE_PURPOSE)
     keys = (words[:, 0] << np.uint64(32)) | words[:, 1]
-    return np.argsort(keys, kind="stable")
+    order = (block * np.argsort(keys, kind="stable")[:, np.newaxis] + np.arange(block)).ravel()
+    return order[order < samples]

@@ -109,7 +109,7 @@ def _train_machine(config: Config, dataset: Dataset, accuracy: float) -> Attempt
     machine, seconds = make_trainer(config), 0.0
     for epoch in range(config.epochs):
         start = perf_counter()
-        order = sample_order(config.seed, epoch, len(dataset.train_labels))
+        order = sample_order(config.seed, epoch, len(dataset.train_labels), config.shuffle_block)
         machine.train(dataset.train_features[order], dataset.train_labels[order], exponent(epoch, config.epochs))
         seconds += perf_counter() - start
     reached = float(np.mean(predictions(machine.infer(dataset.test_features, VOTES)) == dataset.test_labels))

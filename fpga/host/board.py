@@ -239,6 +239,36 @@ class Board:
         LinkLostError, BoardResetError, BoardError
             As of `train`.
         """
+        chosen = self._stored_samples(numbers, exponent)
+        requests = self._requests.replay(self._layout.places[chosen], int(exponent), self.samples_trained)
+        return self._train(requests, len(chosen), progress)
+
+    def replay_blocks(
+        self, numbers: Sequence[int] | NDArray[np.int64], exponent: int = 0, progress: Progress = _silent
+    ) -> None:
+        """Train stored samples as `replay` does, without asking what fired; raises as that.
+
+        A block, samples whose numbers count up by one, crosses the line as one address, whatever its length.
+
+        Parameters
+        ----------
+        numbers, exponent, progress
+            As of `replay`.
+        """
+        chosen = self._stored_samples(numbers, exponent)
+        follow = np.diff(chosen, prepend=-2) == 1
+        requests = list(
+            self._requests.replay_blocks(self._layout.places[chosen], int(exponent), self.samples_trained, follow)
+        )
+        done = 0
+        with closing(self.link.exchange(requests)) as answers:
+            for request, _ in zip(requests, answers, strict=True):
+                self.samples_trained += request.count
+                done += request.count
+                progress(done)
+
+    def _stored_samples(self, numbers: Sequence[int] | NDArray[np.int64], exponent: int) -> NDArray[np.int64]:
+        """`numbers`, if they are known to be stored."""
         chosen = np.asarray(numbers, dtype=np.int64)
         check_samples(self.config, np.zeros((0, self.config.sizes[0]), dtype=np.uint8), None, exponent)
         known = min(self.stored.samples, len(self._layout.places))
@@ -247,8 +277,7 @@ class Board:
                 f"samples {chosen.min()} to {chosen.max()} are wanted, and {known} are known to be in the board's "
                 "memory: store them"
             )
-        requests = self._requests.replay(self._layout.places[chosen], int(exponent), self.samples_trained)
-        return self._train(requests, len(chosen), progress)
+        return chosen
 
     def _train(self, requests: Iterable[Request], samples: int, progress: Progress) -> Votes:
         outputs, first = self.config.sizes[-1], self.samples_trained

@@ -1,6 +1,7 @@
 """What a host wants, as requests that fit the board's buffers."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,12 @@ from .packets import Request
 
 BUFFERED = 4
 CYCLES_PER_BYTE = 4
+WORTH_A_REQUEST = 8  # samples of a block that cost the line less by a request of their own than by an address each
+
+
+def by_blocks(config: Config) -> bool:
+    """Whether epochs of `config` are replayed by blocks."""
+    return config.shuffle_block >= WORTH_A_REQUEST
 
 
 class Requests:
@@ -51,8 +58,33 @@ class Requests:
 
     def replay(self, places: NDArray[np.int64], exponent: int, first: int) -> Iterator[Request]:
         """Requests that train the samples stored at `places`, the first of which has the number `first`."""
-        addresses = places.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :ADDRESS_BYTES]
-        return self._trained(Command.REPLAY, addresses, exponent, first)
+        return self._trained(Command.REPLAY, _address_bytes(places), exponent, first)
+
+    def replay_blocks(
+        self, places: NDArray[np.int64], exponent: int, first: int, follow: NDArray[np.bool_]
+    ) -> Iterator[Request]:
+        """Requests that train the samples stored at `places`, without asking what fired.
+
+        Parameters
+        ----------
+        places : ndarray of int64, shape (samples,)
+        exponent, first : int
+            As of `replay`.
+        follow : ndarray of bool, shape (samples,)
+            Whether a sample lies right behind the one before it; such need no address.
+        """
+        addresses = _address_bytes(places)
+        begins = np.flatnonzero(~follow | (np.arange(len(places)) == 0))
+        for begin, end in pairwise((*begins.tolist(), len(places))):
+            for start, stop, carries in self._parts(begin, end, MOST_COUNT, first):
+                yield Request(
+                    command=Command.REPLAY_BLOCK,
+                    word=(first + start) % (1 << 32),
+                    option=exponent | (CARRY_OPTION if carries else 0),
+                    count=stop - start,
+                    data=addresses[start].tobytes(),
+                    cycles=(stop - start) * self._sample_cycles,
+                )
 
     def store(self, words: NDArray[np.uint16], first: int) -> Iterator[Request]:
         """Requests that write words to the memory, from the address `first` on."""
@@ -70,11 +102,7 @@ class Requests:
     def _trained(self, command: Command, samples: NDArray[np.uint8], exponent: int, first: int) -> Iterator[Request]:
         """Requests of samples as `command` names them, a row each; a carry ends a request."""
         most = self._samples_at_once(samples.shape[1], self._sizes.fired)
-        start = 0
-        while start < len(samples):
-            stop = min(start + most, len(samples))
-            carries = [i for i in range(start, stop) if self._config.carries_after(first + i)]
-            stop = carries[0] + 1 if carries else stop
+        for start, stop, carries in self._parts(0, len(samples), most, first):
             yield Request(
                 command=command,
                 word=(first + start) % (1 << 32),
@@ -84,6 +112,15 @@ class Requests:
                 answer_bytes=(stop - start) * self._sizes.fired,
                 cycles=(stop - start) * self._sample_cycles,
             )
+
+    def _parts(self, begin: int, end: int, most: int, first: int) -> Iterator[tuple[int, int, bool]]:
+        """Samples from `begin` to `end` in parts of `most` or less, each with whether a carry ends it."""
+        start = begin
+        while start < end:
+            stop = min(start + most, end)
+            carries = [i for i in range(start, stop) if self._config.carries_after(first + i)]
+            stop = carries[0] + 1 if carries else stop
+            yield start, stop, bool(carries)
             start = stop
 
     def infer(self, features: NDArray[np.uint8], passes: int) -> Iterator[Request]:
@@ -202,6 +239,11 @@ class Requests:
 
     def _word_cycles(self, words: int) -> int:
         return self._sample_cycles + words * (GENERATOR_BYTES * CYCLES_PER_BYTE + most_access_cycles(self._config))
+
+
+def _address_bytes(places: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Addresses, a row each."""
+    return places.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :ADDRESS_BYTES]
 
 
 def _sample_bytes(features: NDArray[np.uint8], labels: NDArray[np.int64]) -> NDArray[np.uint8]:

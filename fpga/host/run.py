@@ -20,9 +20,11 @@ from ...model.run import Run
 from ...model.run_state import DataRecord, RunState
 from ...model.trainer import Features, Votes
 from .board import Board, Progress
+from .requests import by_blocks
 from .stored import NOTHING_STORED, Stored
 
 SESSIONS_KEPT = 8
+SAMPLES_PER_STEP = 2048  # by blocks, so that the board seldom waits for the host
 
 
 class BoardRun(Run):
@@ -126,6 +128,11 @@ class BoardRun(Run):
             raise RunError(f"{path}: was not begun on a board: {cls.SESSIONS} is missing or damaged") from None
         return content
 
+    def _samples_per_step(self) -> int:
+        if self._replays and by_blocks(self.config):
+            return self.config.shuffle_block * max(1, SAMPLES_PER_STEP // self.config.shuffle_block)
+        return super()._samples_per_step()
+
     def _train_machine(
         self, features: NDArray[np.uint8], labels: NDArray[np.int64], k: int, chosen: NDArray[np.int64]
     ) -> None:
@@ -172,7 +179,8 @@ class BoardTrainer:
     def replay(self, numbers: NDArray[np.int64], exponent: int) -> None:
         """Train stored samples, but for those that the board trained before the link was lost."""
         ahead = self._board.samples_trained - self.samples_trained
-        self._board.replay(numbers[ahead:], exponent)
+        replay = self._board.replay_blocks if by_blocks(self._board.config) else self._board.replay
+        replay(numbers[ahead:], exponent)
         self.samples_trained += len(numbers)
 
     def infer(self, features: Features, passes: int = 16) -> Votes:

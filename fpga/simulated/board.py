@@ -4,7 +4,7 @@ import ctypes
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from amaranth.back import rtlil
@@ -23,17 +23,40 @@ from ..boards import BOARDS, Board
 from ..pin_table import INPUT, PinTable, boards_with_pins
 from ..pins import BoardPins
 from ..sdram_chip import Chip
-from ..top import BoardTop
+from ..top import BoardTop, clocks_per_bit
 from .platform import SimulatedPlatform
 
 TOP = "stochastor_board"
 HARNESS = Path(__file__).with_name("harness.cc")
 SDRAM_HEADER = Path(__file__).with_name("sdram.h")
-# A memory has to be refreshed so often that it is timed for the clock that a board would have.
-MEMORY_CLOCK_HZ = 25_000_000
 CLOCKS_PER_BIT = 4
+USUAL_MEMORY_CLOCK_HZ = 25_000_000
 LATENCY_CYCLES = 8000
 MOST_WORDS = 1024
+
+
+class Clock(NamedTuple):
+    """What a simulated board runs at.
+
+    Attributes
+    ----------
+    hz : int
+    per_bit : int
+        Cycles in a bit of the serial line.
+    memory_hz : int
+        What a memory is timed for: it has to be refreshed so often that with few cycles in a bit this is more.
+    """
+
+    hz: int
+    per_bit: int
+    memory_hz: int
+
+    @classmethod
+    def of(cls, config: Config, clock_hz: int | None) -> Self:
+        """`clock_hz`, or as few cycles in a bit as a board takes."""
+        if clock_hz is None:
+            return cls(CLOCKS_PER_BIT * config.baud, CLOCKS_PER_BIT, USUAL_MEMORY_CLOCK_HZ)
+        return cls(clock_hz, clocks_per_bit(clock_hz, config.baud), clock_hz)
 
 
 class MemoryViolation(StochastorError):
@@ -43,7 +66,7 @@ class MemoryViolation(StochastorError):
 class SimulatedBoard:
     """A transport to a simulated board.
 
-    There are four clock cycles in a bit of the serial line. Simulated time passes while the host reads, and only then.
+    Simulated time passes while the host reads, and only then.
 
     Parameters
     ----------
@@ -59,8 +82,10 @@ class SimulatedBoard:
     trace : bool
         Whether the trace of the last training sample is kept.
     memory : bool
-        Whether samples can be kept in an SDRAM, behind the pins of a board that has one. It takes the cycles that it
-        would take at 25 MHz.
+        Whether samples can be kept in an SDRAM, behind the pins of a board that has one.
+    clock_hz : int, optional
+        By default there are four clock cycles in a bit of the serial line, and the SDRAM takes the cycles that it would
+        take at 25 MHz.
 
     Raises
     ------
@@ -81,17 +106,19 @@ class SimulatedBoard:
         arrays: Sequence[SimulatedArray] = (),
         trace: bool = False,
         memory: bool = False,
+        clock_hz: int | None = None,
     ) -> None:
         self.name = "simulated board"
-        self._clock_hz = CLOCKS_PER_BIT * config.baud
+        clock = Clock.of(config, clock_hz)
+        self._clock_hz = clock.hz
         self.latency_s = LATENCY_CYCLES / self._clock_hz
         self._bridge: ArrayBridge | None = None
         self._arrays: Sequence[SimulatedArray] = ()
         if config.array_side is ArraySide.PINS or memory:
             chosen = board or _board_for(config, memory)
-            self._library = _load(_build_with_pins(config, chosen, memory, trace, weights))
+            self._library = _load(_build_with_pins(config, clock, chosen, memory, trace, weights))
         else:
-            self._library = _load(_build(config, trace, weights))
+            self._library = _load(_build(config, clock, trace, weights))
         self._board = ctypes.c_void_p(self._library.board_new())
         if config.array_side is ArraySide.PINS:
             self._arrays = arrays or _ideal_arrays(config)
@@ -169,23 +196,23 @@ class SimulatedBoard:
         return self._bridge.levels(layer - 1, words)
 
 
-def _build(config: Config, trace: bool, weights: Sequence[Weights] | None) -> Path:
+def _build(config: Config, clock: Clock, trace: bool, weights: Sequence[Weights] | None) -> Path:
     if weights is None:
-        return _build_usual(config, trace)
-    return _build_top(BoardTop(config, clock_hz=CLOCKS_PER_BIT * config.baud, weights=weights, trace=trace))
+        return _build_usual(config, clock, trace)
+    return _build_top(BoardTop(config, clock_hz=clock.hz, weights=weights, trace=trace), clock)
 
 
 @cache
-def _build_usual(config: Config, trace: bool) -> Path:
+def _build_usual(config: Config, clock: Clock, trace: bool) -> Path:
     """Kept, since the way to Verilog is long even where the library is in the cache of builds."""
-    return _build_top(BoardTop(config, clock_hz=CLOCKS_PER_BIT * config.baud, trace=trace))
+    return _build_top(BoardTop(config, clock_hz=clock.hz, trace=trace), clock)
 
 
-def _build_top(top: BoardTop) -> Path:
+def _build_top(top: BoardTop, clock: Clock) -> Path:
     verilog = to_verilog(rtlil.convert(top, name=TOP, emit_src=False))
     pins = [
         "#pragma once",
-        f"#define CLOCKS_PER_BIT {CLOCKS_PER_BIT}",
+        f"#define CLOCKS_PER_BIT {clock.per_bit}",
         "#define RX rx",
         "#define TX tx",
         "#define LEDS(top) top.leds",
@@ -216,31 +243,28 @@ def _wired(config: Config) -> list[dict[str, int]]:
 
 
 def _build_with_pins(
-    config: Config, board: Board, memory: bool, trace: bool, weights: Sequence[Weights] | None
+    config: Config, clock: Clock, board: Board, memory: bool, trace: bool, weights: Sequence[Weights] | None
 ) -> Path:
     chip = board.memory if memory else None
     if weights is None:
-        return _build_usual_with_pins(config, board, chip, trace)
-    return _build_board(_top_beside(chip, config, trace, weights), config, board, chip)
+        return _build_usual_with_pins(config, clock, board, chip, trace)
+    return _build_board(_top_beside(chip, config, clock, trace, weights), config, clock, board, chip)
 
 
 @cache
-def _build_usual_with_pins(config: Config, board: Board, chip: Chip | None, trace: bool) -> Path:
-    return _build_board(_top_beside(chip, config, trace), config, board, chip)
+def _build_usual_with_pins(config: Config, clock: Clock, board: Board, chip: Chip | None, trace: bool) -> Path:
+    return _build_board(_top_beside(chip, config, clock, trace), config, clock, board, chip)
 
 
-def _top_beside(chip: Chip | None, config: Config, trace: bool, weights: Sequence[Weights] | None = None) -> BoardTop:
+def _top_beside(
+    chip: Chip | None, config: Config, clock: Clock, trace: bool, weights: Sequence[Weights] | None = None
+) -> BoardTop:
     return BoardTop(
-        config,
-        clock_hz=CLOCKS_PER_BIT * config.baud,
-        weights=weights,
-        trace=trace,
-        memory=chip,
-        memory_clock_hz=MEMORY_CLOCK_HZ,
+        config, clock_hz=clock.hz, weights=weights, trace=trace, memory=chip, memory_clock_hz=clock.memory_hz
     )
 
 
-def _build_board(top: BoardTop, config: Config, board: Board, chip: Chip | None) -> Path:
+def _build_board(top: BoardTop, config: Config, clock: Clock, board: Board, chip: Chip | None) -> Path:
     """The whole of a board, by the ports that its constraints give balls to."""
     outside = config.array_side is ArraySide.PINS
     platform = SimulatedPlatform(board)
@@ -249,7 +273,7 @@ def _build_board(top: BoardTop, config: Config, board: Board, chip: Chip | None)
     verilog = to_verilog(rtlil.convert(fragment, name=TOP, ports=platform.ports, emit_src=False))
     lines = [
         "#pragma once",
-        f"#define CLOCKS_PER_BIT {CLOCKS_PER_BIT}",
+        f"#define CLOCKS_PER_BIT {clock.per_bit}",
         f"#define RX {verilated('uart_0__rx__io')}",
         f"#define TX {verilated('uart_0__tx__io')}",
         f"#define LEDS(top) {_leds(platform)}",
@@ -260,12 +284,12 @@ def _build_board(top: BoardTop, config: Config, board: Board, chip: Chip | None)
         lines += array_ports(config, _wired(config), lambda layer, pin: f"array_{layer}__{pin}__io", slack)
         headers[ARRAYS_HEADER.name] = ARRAYS_HEADER.read_text()
     if chip is not None:
-        lines += _sdram_ports(chip)
+        lines += _sdram_ports(chip, clock)
         headers[SDRAM_HEADER.name] = SDRAM_HEADER.read_text()
     return build_library(TOP, verilog, HARNESS, {"pins.h": "\n".join(lines) + "\n", **headers})
 
 
-def _sdram_ports(chip: Chip) -> list[str]:
+def _sdram_ports(chip: Chip, clock: Clock) -> list[str]:
     """What ``sdram.h`` must know, as lines of the header of a board."""
     port = verilated("sdram_0__")
     return [
@@ -274,7 +298,7 @@ def _sdram_ports(chip: Chip) -> list[str]:
         f"#define BANK_BITS {chip.bank_bits}",
         f"#define ROW_BITS {chip.row_bits}",
         f"#define COLUMN_BITS {chip.column_bits}",
-        f"#define REFRESH_CYCLES {int(chip.refresh_interval_ns * MEMORY_CLOCK_HZ / 1e9)}",
+        f"#define REFRESH_CYCLES {int(chip.refresh_interval_ns * clock.memory_hz / 1e9)}",
     ]
 
 

@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--data", default="mnist", help="as --data of the commands takes it")
     asked = parser.parse_args()
     config, data = preset(asked.preset), load_dataset(asked.data)
-    order = sample_order(config.seed, 0, len(data.train_labels))
+    order = sample_order(config.seed, 0, len(data.train_labels), config.shuffle_block)
     features, labels = data.train_features[order], data.train_labels[order]
     model = FastTrainer(config)
     model.train(features, labels)

@@ -21,6 +21,7 @@ from stochastor.fpga.simulated.port import SimulatedPort
 from stochastor.model.config import Config, preset
 from stochastor.model.data import load_dataset
 from stochastor.model.errors import BoardError, BoardResetError
+from stochastor.model.schedule import sample_order
 from stochastor.model.trainer import Trainer, power_up_weights
 from stochastor.sim.compiled import CompiledTrainer
 
@@ -59,10 +60,13 @@ def test_samples_are_trained_from_the_memory_in_the_order_that_the_host_sends(
         fired = board.replay(order, exponent)
         traces = model.train(FEATURES[order], LABELS[order], exponent)
         np.testing.assert_array_equal(fired, [trace.outputs for trace in traces])
+        blocks = sample_order(3, exponent, 600, 45)[:400]
+        board.replay_blocks(blocks, exponent)
+        model.train(FEATURES[blocks], LABELS[blocks], exponent)
         for machine in (board, model):
             machine.train(FEATURES[:20], LABELS[:20])
     assert_same(board, model)
-    assert board.counters()["samples"] == 340
+    assert board.counters()["samples"] == 1140
     assert (board.link.retries > 0) == (share > 0)
 
 
@@ -117,13 +121,18 @@ def test_an_aborted_replay_leaves_nothing_of_it_to_the_next(simulation: Simulate
     board, model = Board(simulation, CONFIG), Trainer(CONFIG)
     board.store(FEATURES, LABELS)
     places = Layout.of(FEATURES).places[ORDER]
-    for _ in range(5):
-        answers = board.link.exchange(board._requests.replay(places, 0, board.samples_trained))
+    apart = np.zeros(len(places), dtype=np.bool_)
+    for number in range(8):
+        if number % 2:
+            requests = board._requests.replay_blocks(places[:40], 0, board.samples_trained, apart[:40])
+        else:
+            requests = board._requests.replay(places, 0, board.samples_trained)
+        answers = board.link.exchange(requests)
         next(answers)
         answers.close()
         before = model.samples_trained
         board.reopen()
-        assert before < board.samples_trained < before + 300
+        assert before < board.samples_trained < before + (40 if number % 2 else 300)
         done = ORDER[: board.samples_trained - before]
         model.train(FEATURES[done], LABELS[done])
         for machine in (board, model):
@@ -157,23 +166,39 @@ def test_a_refresh_that_comes_too_late_is_noticed(monkeypatch: pytest.MonkeyPatc
         Board(simulation, CONFIG).store(FEATURES, LABELS)
 
 
-def test_the_machine_hardly_waits_for_samples_out_of_the_memory() -> None:
+@pytest.mark.parametrize(("by_blocks", "packet"), [(False, 80), (True, 100)], ids=["one by one", "by blocks"])
+def test_the_machine_hardly_waits_for_samples_out_of_the_memory(by_blocks: bool, packet: int) -> None:
     config = preset("small")
     data = load_dataset("digits")
     features, labels = data.train_features[:400], data.train_labels[:400]
+    order = np.concatenate([np.arange(start, start + 100) for start in (200, 0, 300, 100)])
     cycles = []
     with SimulatedBoard(config, memory=True) as simulation:
         board = Board(simulation, config)
         board.store(features, labels)
-        board.replay(np.arange(400), 0, lambda done: cycles.append((done, simulation.cycles)))
+        replay = board.replay_blocks if by_blocks else board.replay
+        replay(order, 0, lambda done: cycles.append((done, simulation.cycles)))
     (first, begun), (last, ended) = cycles[0], cycles[-1]
-    assert (first, last) == (80, 400)
+    assert (first, last) == (packet, 400)
     with CompiledTrainer(config) as core:
-        core.train(features[:first], labels[:first])
+        core.train(features[order[:first]], labels[order[:first]])
         before = core.cycles
-        core.train(features[first:], labels[first:])
+        core.train(features[order[first:]], labels[order[first:]])
         least = core.cycles - before
     assert least < ended - begun < 1.01 * least
+
+
+def test_a_whole_training_by_blocks_ends_in_the_weights_of_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = write_files(tmp_path, replace(CONFIG, shuffle_block=16))
+    machine = "--config", files / "small.toml", "--data", f"npz:{files / 'small.npz'}"
+    assert stochastor("train", *machine, "--out", files / "model") == 0
+    with monkeypatch.context() as patch:
+        patch.delattr(Board, "train")
+        patch.delattr(Board, "replay")
+        assert stochastor("board", "train", "--simulated", "--memory", *machine, "--out", files / "board") == 0
+    assert_same_run(files)
 
 
 def test_a_whole_training_out_of_the_memory_ends_in_the_weights_of_the_model(

@@ -79,13 +79,13 @@ def initial_weights(seed, layer, rows, columns, scale, weight_max):
     return weights
 
 
-def sample_order(seed, epoch, samples):
+def sample_order(seed, epoch, samples, block=1):
     """Section 9: the order of the samples in an epoch."""
     keys = []
-    for index in range(samples):
+    for index in range(-(-samples // block)):
         w0, w1, _, _ = philox(seed, (index, epoch, 0, SHUFFLES))
         keys.append((w0 * 2**32 + w1, index))
-    return [index for _, index in sorted(keys)]
+    return [sample for _, index in sorted(keys) for sample in range(index * block, min((index + 1) * block, samples))]
 
 
 class Machine:

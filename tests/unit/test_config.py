@@ -55,6 +55,7 @@ IMPOSSIBLE = {
     "reference_bits": [1, 25, 12.0, True],
     "seed": [-1, 2**64, 0.0, "0", False],
     "epochs": [0, -1, 100_001, 3.0, True],
+    "shuffle_block": [0, 65_536, 2.0, True],
     "lanes": [-1, 65_536, 1.0, False],
     "tables": [0, 3, 5, 32, -1, "4", None, [4], True],
     "pixels_per_beat": [0, 3, 5, 32, -1, "4", None, [4], True],
@@ -103,7 +104,7 @@ def test_toml_without_optional_keys_takes_the_defaults(tmp_path):
 def test_the_defaults_are_those_of_the_specification():
     config = Config(sizes=(5, 3, 2))
     assert [getattr(config, field.name) for field in fields(Config)] == [
-        (5, 3, 2), 8, 64, "random_window", 1, 1, 0, 1, 0, 0, 1, 12, 0, 30, 0, 4, 4, "memory", 4, 1, 4, 2, 1_000_000,
+        (5, 3, 2), 8, 64, "random_window", 1, 1, 0, 1, 0, 0, 1, 12, 0, 30, 1, 0, 4, 4, "memory", 4, 1, 4, 2, 1_000_000,
     ]  # fmt: skip
 
 
@@ -160,6 +161,7 @@ def test_a_float_number_of_lines_is_refused(key):
         ("reference_bits", [12, 24]),
         ("seed", [0, 2**64 - 1]),
         ("epochs", [1, 100_000]),
+        ("shuffle_block", [1, 65_535]),
         ("lanes", [0, 65_535]),
         ("tables", [1, 2, 4, 8, 16]),
         ("pixels_per_beat", [1, 2, 4, 8, 16]),

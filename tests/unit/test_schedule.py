@@ -9,19 +9,20 @@ from stochastor.model.schedule import exponent, sample_order
 
 SEEDS = st.integers(0, 2**64 - 1)
 EPOCHS = st.integers(0, 99_999)
+BLOCKS = st.integers(1, 70)
 fixed_seed = settings(derandomize=True, database=None, deadline=None, max_examples=50)
 
 
 @fixed_seed
-@given(seed=SEEDS, epoch=EPOCHS, samples=st.integers(0, 60))
-def test_the_order_is_a_permutation(seed, epoch, samples):
-    assert sorted(sample_order(seed, epoch, samples).tolist()) == list(range(samples))
+@given(seed=SEEDS, epoch=EPOCHS, samples=st.integers(0, 60), block=BLOCKS)
+def test_the_order_is_a_permutation(seed, epoch, samples, block):
+    assert sorted(sample_order(seed, epoch, samples, block).tolist()) == list(range(samples))
 
 
 @fixed_seed
-@given(seed=SEEDS, epoch=EPOCHS, samples=st.integers(0, 60))
-def test_the_order_equals_the_second_model(seed, epoch, samples):
-    assert sample_order(seed, epoch, samples).tolist() == reference_order(seed, epoch, samples)
+@given(seed=SEEDS, epoch=EPOCHS, samples=st.integers(0, 60), block=BLOCKS)
+def test_the_order_equals_the_second_model(seed, epoch, samples, block):
+    assert sample_order(seed, epoch, samples, block).tolist() == reference_order(seed, epoch, samples, block)
 
 
 def test_every_epoch_has_an_order_of_its_own():

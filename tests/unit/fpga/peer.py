@@ -86,7 +86,7 @@ class Peer:
         if command == 1 and session not in (0, self.session):
             previous, self.session, self.next = self.session, session, 1
             self.queue, self.answers = [], {}
-            identity = bytes([3, 0, 1, 0]) + bytes.fromhex(self.config.digest)
+            identity = bytes([4, 0, 1, 0]) + bytes.fromhex(self.config.digest)
             identity += struct.pack("<IIIII", 1_000_000, 100_000, 1024, 126, self.capacity)
             self._answer(0, 0x80, identity + struct.pack("<II", previous, self.machine.samples_trained))
         elif self.session == 0:
@@ -110,6 +110,7 @@ class Peer:
             8: self._reset,
             9: self._store,
             10: self._replay,
+            12: self._replay_block,
         }[command]
         self.packets += 1
         self._answer(sequence, *run(word, option, count, data))
@@ -146,6 +147,20 @@ class Peer:
         if any(place >= self.capacity for place in places):
             return 0x85, b""
         return 0x80, self._fired(word, option, [self._stored(place) for place in places])
+
+    def _replay_block(self, word, option, count, data):
+        if len(data) != 3:
+            return 0x81, b""
+        if word != self.machine.samples_trained:
+            return 0x82, b""
+        place, samples = int.from_bytes(data.tobytes(), "little"), []
+        if place >= self.capacity:
+            return 0x85, b""
+        for _ in range(count):
+            samples.append(self._stored(place))
+            place += 1 + self.memory[place]
+        self._fired(word, option, samples)
+        return 0x80, b""
 
     def _stored(self, place):
         """A sample out of the memory: its label in two bytes, then its features."""

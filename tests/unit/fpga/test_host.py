@@ -8,6 +8,7 @@ from stochastor.fpga.host.board import Board
 from stochastor.fpga.simulated.faults import FAULTS, FaultyLine
 from stochastor.model.config import Config
 from stochastor.model.errors import BoardError, BoardResetError, ConfigError, DataError, LinkLostError, RunError
+from stochastor.model.schedule import sample_order
 from stochastor.model.trainer import Trainer
 
 from .peer import Peer
@@ -152,14 +153,41 @@ def test_stored_samples_are_trained_in_the_order_that_the_host_sends(share):
     assert (board.link.retries > 0) == (share > 0)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_blocks_of_stored_samples_are_trained_in_their_order(share):
+    peer, model = Peer(CARRY, capacity=1 << 12), Trainer(CARRY)
+    board = connect(FaultyLine(peer, share, 3), CARRY)
+    board.store(FEATURES[:300], LABELS[:300])
+    order = np.concatenate((sample_order(1, 0, 300, 25), [7, 7, 8, 6, 5], np.arange(290), [299]))
+    done = []
+    board.replay_blocks(order, 2, done.append)
+    model.train(FEATURES[order], LABELS[order], 2)
+    assert_same(board, model)
+    assert peer.trained == list(range(len(order)))
+    assert (done[-1], done) == (len(order), sorted(done))
+    assert (board.link.retries > 0) == (share > 0)
+
+
+class Counting(Peer):
+    sent = 0
+
+    def write(self, content):
+        self.sent += len(content)
+        super().write(content)
+
+
+@pytest.mark.parametrize(("block", "most_bytes"), [(8, 2.7), (100, 0.23), (1000, 0.09)])
+def test_a_block_costs_the_line_one_address_whatever_its_length(block, most_bytes):
+    peer = Counting(CONFIG, capacity=1 << 14)
+    board = connect(peer)
+    board.store(FEATURES, LABELS)
+    before = peer.sent
+    board.replay_blocks(sample_order(0, 0, 2000, block))
+    assert peer.trained == list(range(2000))
+    assert peer.sent - before < most_bytes * 2000
+
+
 def test_a_replayed_sample_costs_the_line_little_more_than_three_bytes():
-    class Counting(Peer):
-        sent = 0
-
-        def write(self, content):
-            self.sent += len(content)
-            super().write(content)
-
     peer = Counting(CONFIG, capacity=1 << 14)
     board = connect(peer)
     board.store(FEATURES, LABELS)
@@ -215,8 +243,9 @@ def test_samples_that_are_not_there_are_refused():
     with pytest.raises(DataError, match=r"11 samples take 66 words, and the board's memory holds 60"):
         board.store(FEATURES[:11], LABELS[:11])
     board.store(FEATURES[:10], LABELS[:10])
-    with pytest.raises(BoardError, match="samples 3 to 10 are wanted, and 10 are known"):
-        board.replay([3, 10])
+    for replay in (board.replay, board.replay_blocks):
+        with pytest.raises(BoardError, match="samples 3 to 10 are wanted, and 10 are known"):
+            replay([3, 10])
     with pytest.raises(BoardError, match="refuses REPLAY: the memory has no such place"):
         board.link.ask(next(board._requests.replay(np.array([60]), 0, 0)))
     board.open()
@@ -311,7 +340,7 @@ def test_a_board_of_another_protocol_is_refused():
         def _send(self, session, sequence, status, data):
             super()._send(session, sequence, status, b"\x01" + data)
 
-    with pytest.raises(BoardError, match="speaks protocol 1 of the link, this host protocol 3"):
+    with pytest.raises(BoardError, match="speaks protocol 1 of the link, this host protocol 4"):
         connect(Later(CONFIG))
 
 

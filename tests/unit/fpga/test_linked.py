@@ -109,12 +109,15 @@ def check_replay():
         chosen = [number if number < 6 else 11 - number for number in order]
         traces = model.train(FEATURES[chosen], LABELS[chosen], 1)
         np.testing.assert_array_equal(fired, [trace.outputs for trace in traces])
+    for block in ([1, 2, 3, 4, 5], [0, 5]):
+        board.replay_blocks(block, 1)
+        model.train(FEATURES[block], LABELS[block], 1)
     np.testing.assert_array_equal(board.infer(FEATURES[:2], 2), model.infer(FEATURES[:2], 2))
-    answers = board.link.exchange(board._requests.replay(6 * np.array(LONG), 0, 6))
+    answers = board.link.exchange(board._requests.replay(6 * np.array(LONG), 0, 13))
     next(answers)
     answers.close()
     board.open()
-    done = board.samples_trained - 6
+    done = board.samples_trained - 13
     assert 6 <= done < len(LONG)
     for machine in (board, model):
         aborted = LONG[:done]
@@ -138,7 +141,10 @@ def test_wrong_requests_of_stored_samples_are_refused_and_change_nothing():
     wrong = [
         ("the data are not as long", Request(command=Command.STORE, count=2, data=bytes(13))),
         ("the data are not as long", Request(command=Command.REPLAY, count=2, data=bytes(5))),
+        ("the data are not as long", Request(command=Command.REPLAY_BLOCK, count=2, data=bytes(6))),
         ("another sample is next", Request(command=Command.REPLAY, word=4, count=1, data=bytes(3))),
+        ("another sample is next", Request(command=Command.REPLAY_BLOCK, word=4, count=1, data=bytes(3))),
+        ("the memory has no such place", Request(command=Command.REPLAY_BLOCK, count=2, data=b"\x80\0\0")),
         ("the memory has no such place", Request(command=Command.STORE, word=127, count=2, data=bytes(4))),
         ("the memory has no such place", Request(command=Command.REPLAY, count=2, data=b"\0\0\0\x80\0\0")),
         ("the memory has no such place", Request(command=Command.REPLAY, count=2, data=b"\0\0\1\0\0\0")),
@@ -157,7 +163,7 @@ def test_wrong_requests_of_stored_samples_are_refused_and_change_nothing():
 def test_a_board_without_memory_knows_no_such_commands():
     board = Board(InterpretedLine(CONFIG), CONFIG)
     assert board.capacity == 0
-    for command in (Command.STORE, Command.REPLAY):
+    for command in (Command.STORE, Command.REPLAY, Command.REPLAY_BLOCK):
         with pytest.raises(BoardError, match="there is no such command"):
             board.link.ask(Request(command=command))
         board.open()
@@ -166,13 +172,23 @@ def test_a_board_without_memory_knows_no_such_commands():
 # Class, method, the code as it is, the code as it is not.
 STORING_MUTATIONS = [
     (storing.StoringExecutor, "_trains", "super()._trains(work) |", "super()._trains(work) &"),
+    (storing.StoringExecutor, "_silent", "Command.REPLAY_BLOCK", "Command.REPLAY"),
+    (storing.StoringExecutor, "_unknown", "Command.REPLAY_BLOCK", "Command.REPLAY"),
+    (storing.StoringExecutor, "_head_bytes", "ADDRESS_BYTES", "2"),
+    (
+        storing.StoringExecutor,
+        "_samples",
+        "feeder.onward.eq(work.command == Command.REPLAY_BLOCK)",
+        "feeder.onward.eq(0)",
+    ),
     (storing.StoringExecutor, "_queue", "feeder.drop.eq(1)", "feeder.drop.eq(0)"),
     (storing.StoringExecutor, "_queue", "-8 * (ADDRESS_BYTES - 1) :", ": 8 * (ADDRESS_BYTES - 1)"),
     (storing.StoringExecutor, "_queue", "(self.left == 0)", "(self.left == 2)"),
     (storing.StoringExecutor, "_keep", "feeder.begin.eq(1)", "feeder.begin.eq(0)"),
     (storing.StoringExecutor, "_keep", "feeder.first.eq(work.word)", "feeder.first.eq(0)"),
     (storing.StoringExecutor, "_keep", "feeder.keep.eq(1)", "feeder.keep.eq(0)"),
-    (storing.StoringExecutor, "_samples", "work.command == Command.REPLAY", "0"),
+    (storing.StoringExecutor, "_samples", "feeder.replay.eq(_replays(work))", "feeder.replay.eq(0)"),
+    (storing, "_replays", "(work.command == Command.REPLAY) |", "0 |"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -81,6 +82,16 @@ def test_replaying_is_bounded_by_three_bytes_a_sample_and_the_packets_around():
     # The answer is longer than the request where a sample is answered by many bytes.
     wide = Config(sizes=(4, 100))
     assert replay_samples_per_second(wide, 40_000_000) < 100_000 / 13
+
+
+def test_replaying_blocks_is_bounded_by_their_requests():
+    # 19 bytes of a request, one of COBS and a delimiter; a request has 255 samples at most.
+    for block, requests in ((8, 1), (100, 1), (255, 1), (256, 2), (1000, 4)):
+        config = replace(preset("small"), shuffle_block=block)
+        assert replay_samples_per_second(config, 40_000_000) == pytest.approx(block * 100_000 / (21 * requests))
+    assert replay_samples_per_second(replace(preset("small"), shuffle_block=7), 40_000_000) == pytest.approx(
+        80 * 100_000 / 259
+    )
 
 
 @pytest.mark.parametrize("memory", [True, False])

@@ -231,6 +231,25 @@ def test_what_was_asked_for_before_a_drop_is_forgotten():
     assert replayed == [samples[2]] * len(rests)
 
 
+def test_samples_behind_a_place_follow_until_a_drop():
+    bench = Bench(40, 4)
+    samples = samples_of(40, 8)
+    words, places = laid_out(samples)
+    replayed = []
+
+    async def use(ctx):
+        await bench.keep(ctx, 0, words)
+        for first, count, onward in ((2, 4, 1), (0, 3, 1), (5, 1, 0), (6, 2, 1)):
+            await bench.drop(ctx)
+            ctx.set(bench.store.onward, onward)
+            await ctx.tick().repeat(50)
+            await bench.ask(ctx, [places[first]])
+            replayed.extend([await bench.take(ctx) for _ in range(count)])
+
+    bench.run(use)
+    assert replayed == [samples[number] for number in (2, 3, 4, 5, 0, 1, 2, 5, 6, 7)]
+
+
 SLOW_CYCLES = 12
 
 
@@ -349,6 +368,10 @@ MUTATIONS = [
     (SampleReader, "last = due == 1", "last = due == 2"),
     (SampleReader, "Mux(coming.p == 0, 1, coming.p)", "coming.p"),
     (SampleReader, "~self.drop & (due == 0)", "~self.drop"),
+    (SampleReader, "self.onward & begun", "0"),
+    (SampleReader, "self.onward & begun", "self.onward"),
+    (SampleReader, "room.eq(depth), begun.eq(0)", "room.eq(depth)"),
+    (SampleReader, "self.onward & begun", "begun"),
     (PairFiller, "Mux(ended, 0, ones[:at_once])", "ones[:at_once]"),
     (PairFiller, "ones.eq(ones >> at_once)", "ones.eq(ones)"),
     (PairFiller, "left == 1", "left == 2"),
@@ -370,6 +393,7 @@ MUTATIONS = [
     (WordFeeder, "Value.cast(kept) >> bits", "kept"),
     (WordFeeder, "last = left == 1", "last = left == 2"),
     (SampleStore, "reader.drop.eq(self.drop)", "reader.drop.eq(0)"),
+    (SampleStore, "reader.onward.eq(self.onward)", "reader.onward.eq(0)"),
 ]
 
 
@@ -383,6 +407,7 @@ def check_everything():
     check_replay(33, 4, lambda: random.random() < 0.97)
     check_replay(40, 4)
     test_words_that_are_no_sample_disturb_no_other_one()
+    test_samples_behind_a_place_follow_until_a_drop()
     test_what_was_asked_for_before_a_drop_is_forgotten()
     test_words_that_a_slow_memory_still_has_on_its_way_at_a_drop_are_forgotten()
 
