@@ -28,7 +28,7 @@ CONFIG = Config(
 )
 SMALLEST = Config(sizes=(1, 2), scale=1, weight_bits=3)
 BLINK_CYCLES = 1 << 25
-HEARTBEAT, ERROR, TRAINING, CLASSIFYING, SESSION, RECEIVING, SENDING, AGAIN = (1 << led for led in range(8))
+ERROR, TRAINING, HEARTBEAT, CLASSIFYING, SESSION, RECEIVING, SENDING, AGAIN = (1 << led for led in range(8))
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_leds_show_what_the_board_does(simulation: SimulatedBoard) -> None:
     assert simulation.leds == 0
 
 
-def test_the_first_led_blinks_once_in_2_to_the_25_clocks() -> None:
+def test_the_heartbeat_blinks_once_in_2_to_the_25_clocks() -> None:
     with SimulatedBoard(SMALLEST) as simulation:
         for cycle, lit in (
             (BLINK_CYCLES // 2 - 1, 0),
