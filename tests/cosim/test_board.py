@@ -239,7 +239,7 @@ def test_after_the_cable_was_pulled_the_run_goes_on_and_no_sample_is_trained_twi
             assert stochastor("board", "train", *options, *machine, "--out", files / "board") == 3
         error = capsys.readouterr().err
         assert "the port is gone" in error
-        assert f"go on with: stochastor board train --resume {files / 'board'}" in error
+        assert f"go on with: stochastor board train --port {port.path} --resume {files / 'board'}" in error
         if reset:
             simulation.reset()
         with SimulatedPort(simulation) as port:
