@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+# Where MNIST is, as --data takes it: by default it is downloaded, once; MNIST=idx:DIR has it already.
+MNIST ?= mnist
 
 .PHONY: demo test check bench boards clean
 
@@ -25,7 +27,9 @@ bench: $(INSTALLED)
 
 boards: $(INSTALLED)
 	$(VENV)/bin/python -m pip install --quiet --editable '.[fpga]'
-	$(VENV)/bin/python tests/benchmarks/boards.py
+	$(VENV)/bin/python tests/benchmarks/boards.py --mnist $(MNIST)
+	$(VENV)/bin/python tests/benchmarks/cycles.py --preset mnist --data $(MNIST)
+	$(VENV)/bin/python tests/benchmarks/replay.py
 
 $(INSTALLED): pyproject.toml
 	./setup.sh $(PYTHON) $(VENV)

@@ -2,13 +2,16 @@
 
 import shlex
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter
 from typing import Annotated
 
 import typer
 
 from ..model.errors import BoardResetError, ConfigError, LinkLostError
-from ..model.run import VOTES, Run
+from ..model.run import VOTES, Run, check_free
 from ..model.trainer import check_passes, predictions
 from .board_check import check_board, print_check
 from .board_connection import (
@@ -90,8 +93,10 @@ def train(
     path = out or resume
     assert path is not None
     if resume is None:
+        check_free(path)
         machine, sessions, stored = resolve_config(preset, config, seed=seed, epochs=epochs), set[int](), None
         source = data or DEFAULT_DATA
+        dataset = load_data(source, machine)
     else:
         if any(option is not None for option in (preset, config, seed, epochs)):
             raise ConfigError(
@@ -100,21 +105,32 @@ def train(
         begun = Run.open(resume)
         machine, sessions, stored = begun.config, BoardRun.sessions(resume), BoardRun.stored(resume)
         source = data or begun.data.source
-    dataset = load_data(source, machine)
-    try:
-        with connect(machine, port, simulated, baud, memory=memory, sessions=sessions, stored=stored) as connected:
-            if resume is None:
-                run = BoardRun.create_on(path, machine, connected, dataset, source)
-            else:
-                run = BoardRun.open_on(path, connected)
-            samples = len(dataset.train_labels)
-            if replay and not run.finished and samples == connected.room(dataset.train_features):
-                with sample_progress("store", samples) as progress:
-                    run.store(dataset, progress)
-            report = finish_run(run, dataset, "stochastor board train")
-    except (LinkLostError, BoardResetError) as error:
-        hint = f"go on with: stochastor board train --resume {shlex.quote(str(path))}"
-        raise type(error)(f"{error}; {hint}") from None
+        dataset = load_data(source, machine)
+        begun.check_data(dataset)
+    command = _command(
+        {
+            "--port": port,
+            "--simulated": simulated,
+            "--memory": memory,
+            "--baud": baud,
+            "--data": data if resume else None,
+            "--no-replay": not replay,
+            "--json": json,
+        }
+    )
+    with (
+        _telling_how_to_go_on(path, command),
+        connect(machine, port, simulated, baud, memory=memory, sessions=sessions, stored=stored) as connected,
+    ):
+        if resume is None:
+            run = BoardRun.create_on(path, machine, connected, dataset, source)
+        else:
+            run = BoardRun.open_on(path, connected)
+        samples = len(dataset.train_labels)
+        if replay and not run.finished and samples == connected.room(dataset.train_features):
+            with sample_progress("store", samples) as progress:
+                run.store(dataset, progress)
+        report = finish_run(run, dataset, command)
     print_figures(report)
     write_json(json, report)
 
@@ -135,7 +151,7 @@ def infer(
     ] = VOTES,
     json: JsonOption = None,
 ) -> None:
-    """Classify the test set on a board by votes and print accuracy and confusion matrix.
+    """Classify the test set on a board by votes and print accuracy, confusion matrix and samples per second.
 
     With RUN its weights are written to the board; without, the board classifies with those it has.
 
@@ -157,9 +173,13 @@ def infer(
             connected.load(trained.trainer.weights())
         features = dataset.test_features
         with sample_progress("classify", len(features)) as progress:
+            start = perf_counter()
             predicted = predictions(connected.infer(features, passes, progress))
+            seconds = perf_counter() - start
     figures = classification_figures(dataset, predicted, passes, machine.sizes[-1])
+    figures["samples_per_second"] = len(features) / seconds
     print_classification(figures, "on the board")
+    output.print(f"{figures['samples_per_second']:,.1f} samples classified per second")
     write_json(json, figures)
 
 
@@ -230,3 +250,25 @@ def simulate(
             threading.Event().wait()
         except KeyboardInterrupt:
             raise typer.Exit from None
+
+
+def _command(options: Mapping[str, object]) -> str:
+    """What trains on the same board in the same way, a --resume behind it."""
+    words = ["stochastor", "board", "train"]
+    for option, value in options.items():
+        if value is True:
+            words.append(option)
+        elif value is not None and value is not False:
+            words += [option, str(value)]
+    return shlex.join(words)
+
+
+@contextmanager
+def _telling_how_to_go_on(path: Path, command: str) -> Iterator[None]:
+    """Once there is a run, whatever loses its board says what goes on with it."""
+    try:
+        yield
+    except (LinkLostError, BoardResetError) as error:
+        if not (path / Run.STATE).exists():
+            raise
+        raise type(error)(f"{error}; go on with: {command} --resume {shlex.quote(str(path))}") from None

@@ -9,12 +9,22 @@ from typing import Any
 
 from ..model.errors import ToolError
 from .fit import check_fit
-from .implementation import BITSTREAM, NAME, Sources, check_verilog, elaborate, pack, route, synthesize
+from .implementation import (
+    BITSTREAM,
+    NAME,
+    Sources,
+    check_verilog,
+    elaborate,
+    pack,
+    route,
+    slower_clock_MHz,
+    synthesize,
+)
 from .reports import Routing, Synthesis
 from .target import Target
 from .toolchain import Toolchain
 
-# Where no frequency is asked for and the usual one is not met, the next attempt asks for this share of what is met.
+# Where no frequency is asked for and the usual one is not met, the next attempt asks for no more than this share of it.
 SLOWER = 0.95
 
 
@@ -104,9 +114,12 @@ def build(
                 return Build(
                     sources=sources, synthesis=synthesis, routing=routing, tools=tools.versions, bitstream=bitstream
                 )
-        if target.frequency_MHz is not None or SLOWER * routing.fmax_MHz >= wanted:
-            raise ToolError(_too_slow(sources, routing))
-        wanted = SLOWER * routing.fmax_MHz
+        if target.frequency_MHz is not None:
+            raise ToolError(_too_slow(sources, routing, "ask for a lower --frequency-mhz or try more --seeds"))
+        slower = slower_clock_MHz(target, SLOWER * routing.fmax_MHz)
+        if slower is None:
+            raise ToolError(_too_slow(sources, routing, _no_slower(target)))
+        wanted = slower
 
 
 def vendor_sources(target: Target) -> tuple[Sources, dict[str, bytes]]:
@@ -151,9 +164,14 @@ def _best_routing(
         return max(routings, key=lambda routing: routing.fmax_MHz)
 
 
-def _too_slow(sources: Sources, routing: Routing) -> str:
+def _too_slow(sources: Sources, routing: Routing, remedy: str) -> str:
     asked = sources.clocking.frequency_MHz
     return (
         f"timing is not met: {routing.fmax_MHz:.2f} MHz reached of {asked:g} (seed {routing.seed}); "
-        f"the slowest path is {routing.slowest}; ask for a lower --frequency-mhz or try more --seeds"
+        f"the slowest path is {routing.slowest}; {remedy}"
     )
+
+
+def _no_slower(target: Target) -> str:
+    suited = f"{target.config.baud} baud{' and the memory' if target.chip else ''}"
+    return f"no clock of {target.board.name} that is met suits {suited}: take a lower --baud or try more --seeds"

@@ -15,11 +15,12 @@ from .netlist import free_collisions, without_brackets
 from .pin_files import pin_files
 from .pin_table import PinTable
 from .pins import BoardPins
-from .pll import Setting, choose_setting
+from .pll import Setting, choose_setting, settings
 from .reports import AFTER_SYNTHESIS, REPORT, Routing, Synthesis, read_overflow, read_routing, read_synthesis
+from .sdram_chip import Timings
 from .target import Target
 from .toolchain import Toolchain, run
-from .top import BoardTop
+from .top import BoardTop, clocks_per_bit
 
 NAME = "stochastor"
 BITSTREAM = {Family.ICE40: f"{NAME}.bin", Family.ECP5: f"{NAME}.bit"}
@@ -114,6 +115,25 @@ class Sources:
         """What Amaranth's platform would run, by the tools' plain names, silent or not."""
         commands = json.loads(self.files[f"build_{NAME}.json"])["commands"]
         return {command[0]: [word for word in command[1:] if word not in ("-q", "--quiet")] for command in commands}
+
+
+def slower_clock_MHz(target: Target, most_MHz: float) -> float | None:
+    """The fastest clock not above `most_MHz` that suits baud rate and memory; None if the board makes no such one."""
+    platform = target.board.load_platform()
+    own_MHz = platform.default_clk_frequency / 1e6
+    clocks = {own_MHz, *(setting.output_MHz for setting in settings(target.board.family, own_MHz))}
+    slower = sorted((clock for clock in clocks if clock <= most_MHz), reverse=True)
+    return next((clock for clock in slower if _suits(target, round(clock * 1e6))), None)
+
+
+def _suits(target: Target, clock_hz: int) -> bool:
+    try:
+        clocks_per_bit(clock_hz, target.config.baud)
+        if target.chip is not None:
+            Timings.of(target.chip, clock_hz)
+    except ConfigError:
+        return False
+    return True
 
 
 def elaborate(target: Target, frequency_MHz: float) -> Sources:

@@ -61,11 +61,11 @@ class BoardPins(Elaboratable):
 
 
 def _led_ports(platform: Any) -> Iterator[Any]:
-    """LEDs of a board by their numbers; if it has none of one colour, the green, red and blue ones of the others."""
+    """LEDs of a board by their numbers; if it has none of one colour, the red, green and blue ones of the others."""
     singles = [key for key in platform.resources if key[0] == "led"]
     for key in singles:
         yield platform.request(*key, dir="-")
     if not singles:
         for key in [key for key in platform.resources if key[0] == "rgb_led"]:
             colours = platform.request(*key, dir=dict.fromkeys("rgb", "-"))
-            yield from (colours.g, colours.r, colours.b)
+            yield from (colours.r, colours.g, colours.b)

@@ -51,7 +51,7 @@ class BoardTop(wiring.Component):
     tx : Out(1)
         Serial line to the host, idle 1.
     leds : Out(8)
-        Heartbeat, error, training, classifying, session open, receiving, sending, sending again; 1 is lit.
+        Error, training, heartbeat, classifying, session open, receiving, sending, sending again; 1 is lit.
     sdram : Out(SdramPins)
         As of `SdramController`. Only with a memory.
     array1, array2, ... : Out(ArrayPins)
@@ -128,7 +128,7 @@ class BoardTop(wiring.Component):
             with m.Elif(tick & (glow != 0)):
                 m.d.sync += glow.eq(glow - 1)
         training, classifying, receiving, sending, again = (glow != 0 for glow in glows)
-        lit = heartbeat[-1], error, training, classifying, session, receiving, sending, again
+        lit = error, training, heartbeat[-1], classifying, session, receiving, sending, again
         m.d.comb += [led.eq(on) for led, on in zip(self.leds, lit, strict=True)]
 
 

@@ -126,12 +126,13 @@ class Run:
     def begin(self, dataset: Dataset) -> None:
         """Make the directory and write what a new run starts from; raises as `create`."""
         self.check_data(dataset)
-        _check_free(self.path)
+        check_free(self.path)
         made, files = not self.path.exists(), self._files()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             for name, content in files.items():
                 write_whole(self.path / name, content)
+            self._start_machine()
             self.save()
         except BaseException:
             with suppress(OSError):
@@ -359,6 +360,9 @@ class Run:
     def _make_trainer(self) -> Trainer | KernelTrainer:
         return make_trainer(self.config)
 
+    def _start_machine(self) -> None:
+        """Bring the machine to where a new run starts; one that was just made is there."""
+
     def _files(self) -> dict[str, bytes]:
         """What is written once, when the run begins."""
         return {self.CONFIG: self.config.to_toml().encode("utf-8")}
@@ -388,7 +392,14 @@ class Run:
         self._baseline_seconds = state.baseline_seconds
 
 
-def _check_free(path: Path) -> None:
+def check_free(path: Path) -> None:
+    """Check that a run can begin in the directory `path`.
+
+    Raises
+    ------
+    RunError
+        If there is something.
+    """
     if (path / Run.STATE).exists():
         raise RunError(f"{path}: already holds a run; go on with --resume {path}, or choose another --out")
     if path.is_dir() and any(path.iterdir()):

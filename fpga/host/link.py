@@ -96,9 +96,9 @@ class Link:
         Raises
         ------
         BoardError
-            If nothing answers.
+            If nothing answers, and nothing did before.
         LinkLostError
-            If the line is gone.
+            If the line is gone, or a board that answered before does not any more.
         """
         self.session = self._new_session()
         self._sequence = 0
@@ -109,9 +109,9 @@ class Link:
             data = self._next_answer(OPEN_ATTEMPTS)
         except LinkLostError as error:
             self._give_up()
-            if self.sessions:
+            if self._identity is not None:
                 raise
-            raise BoardError(f"{self.transport.name}: {error}: is this the port, and the baud rate?") from None
+            raise BoardError(f"{error}: is this the port, and the baud rate?") from None
         if data[0] != PROTOCOL or len(data) != IDENTITY_BYTES:
             self._give_up()
             name = self.transport.name
@@ -194,7 +194,7 @@ class Link:
                 continue
             failures += 1
             if failures == attempts:
-                raise LinkLostError(f"the board does not answer, asked {attempts} times")
+                raise LinkLostError(f"{self.transport.name}: the board does not answer, asked {attempts} times")
             self._send_again([sent for sent in self._pending if sent.answer is None])
             deadline = self.transport.now() + self._allowance_s() * min(1 << failures, LONGEST_BACKOFF)
 

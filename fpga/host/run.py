@@ -52,10 +52,8 @@ class BoardRun(Run):
     def create_on(
         cls, path: str | os.PathLike[str], config: Config, board: Board, dataset: Dataset, source: str
     ) -> Self:
-        """Begin a run on `board` in a new directory; otherwise as `Run.create`."""
+        """Begin a run on `board` in a new directory, as `Run.create`; nothing is sent before the directory is there."""
         run = cls(Path(path), config, DataRecord.of(dataset, source), board)
-        start = make_trainer(config)
-        board.restore(start.weights(), start.generator_states(), 0)
         run.begin(dataset)
         return run
 
@@ -140,6 +138,10 @@ class BoardRun(Run):
             self._machine.replay(chosen, k)
         else:
             super()._train_machine(features, labels, k, chosen)
+
+    def _start_machine(self) -> None:
+        start = make_trainer(self.config)
+        self._board.restore(start.weights(), start.generator_states(), 0)
 
     def _make_trainer(self) -> "BoardTrainer":  # type: ignore[override]
         self._machine = BoardTrainer(self._board)

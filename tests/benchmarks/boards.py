@@ -47,7 +47,8 @@ def main():
     for name in () if asked.print else asked.names or MACHINES | PINS:
         command = [Path(sys.executable).with_name("stochastor"), "build", *(MACHINES | PINS)[name], "--out", OUT / name]
         command += ARRAY if name in PINS else ["--data", asked.mnist if "mnist" in MACHINES[name] else "digits"]
-        subprocess.run(command, check=True, stdout=sys.stderr)
+        if code := subprocess.run(command, check=False, stdout=sys.stderr).returncode:
+            sys.exit(code)
     tools = table(MACHINES)
     print("\nwith arrays on pins\n")
     tools |= table(PINS)

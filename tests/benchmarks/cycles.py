@@ -10,6 +10,7 @@ import sys
 import numpy as np
 from stochastor.model.config import preset
 from stochastor.model.data import load_dataset
+from stochastor.model.errors import StochastorError
 from stochastor.model.fast import FastTrainer
 from stochastor.model.schedule import sample_order
 from stochastor.sim.compiled import CompiledTrainer
@@ -22,7 +23,11 @@ def main() -> int:
     parser.add_argument("--preset", default="mnist")
     parser.add_argument("--data", default="mnist", help="as --data of the commands takes it")
     asked = parser.parse_args()
-    config, data = preset(asked.preset), load_dataset(asked.data)
+    config = preset(asked.preset)
+    try:
+        data = load_dataset(asked.data)
+    except StochastorError as error:
+        sys.exit(f"error: {error}")
     order = sample_order(config.seed, 0, len(data.train_labels), config.shuffle_block)
     features, labels = data.train_features[order], data.train_labels[order]
     model = FastTrainer(config)

@@ -28,7 +28,7 @@ CONFIG = Config(
 )
 SMALLEST = Config(sizes=(1, 2), scale=1, weight_bits=3)
 BLINK_CYCLES = 1 << 25
-HEARTBEAT, ERROR, TRAINING, CLASSIFYING, SESSION, RECEIVING, SENDING, AGAIN = (1 << led for led in range(8))
+ERROR, TRAINING, HEARTBEAT, CLASSIFYING, SESSION, RECEIVING, SENDING, AGAIN = (1 << led for led in range(8))
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_leds_show_what_the_board_does(simulation: SimulatedBoard) -> None:
     assert simulation.leds == 0
 
 
-def test_the_first_led_blinks_once_in_2_to_the_25_clocks() -> None:
+def test_the_heartbeat_blinks_once_in_2_to_the_25_clocks() -> None:
     with SimulatedBoard(SMALLEST) as simulation:
         for cycle, lit in (
             (BLINK_CYCLES // 2 - 1, 0),
@@ -239,7 +239,7 @@ def test_after_the_cable_was_pulled_the_run_goes_on_and_no_sample_is_trained_twi
             assert stochastor("board", "train", *options, *machine, "--out", files / "board") == 3
         error = capsys.readouterr().err
         assert "the port is gone" in error
-        assert f"go on with: stochastor board train --resume {files / 'board'}" in error
+        assert f"go on with: stochastor board train --port {port.path} --resume {files / 'board'}" in error
         if reset:
             simulation.reset()
         with SimulatedPort(simulation) as port:

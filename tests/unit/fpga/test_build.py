@@ -10,6 +10,8 @@ from stochastor.cli import build_cycles
 from stochastor.cli.main import run
 from stochastor.fpga import building, implementation
 from stochastor.fpga.boards import BOARDS
+from stochastor.fpga.implementation import slower_clock_MHz
+from stochastor.fpga.target import Target
 from stochastor.model.config import Config
 from stochastor.model.errors import ToolError
 from test_data import idx_bytes
@@ -123,6 +125,29 @@ def test_without_a_frequency_the_clock_is_lowered_to_what_is_met(tools, machine,
     figures = json.loads((tmp_path / "out" / "build.json").read_text())
     assert 18.0 < figures["frequency_mhz"] <= 19.0  # 95 % of the 20 MHz that are reached, of the usual 24
     assert len(tools.calls("yosys")) == 2
+
+
+def test_a_lower_clock_is_one_that_suits_the_baud_rate(tools, machine, tmp_path):
+    board = [BOARDS["ice40_hx8k_b_evn"].name if word == "icebreaker" else word for word in machine]
+    assert build(*board, "--baud", 4_000_000) == 0
+    figures = json.loads((tmp_path / "out" / "build.json").read_text())
+    # The PLL makes multiples of 12 / 32 and 12 / 64 MHz; of those from 16 to 19, 16.3125 is the first within 2 % of 16.
+    assert figures["frequency_mhz"] == 16.3125
+
+
+def test_without_a_lower_clock_that_suits_the_baud_rate_timing_is_not_met(tools, machine, tmp_path, capsys):
+    board = [BOARDS["ice40_hx8k_b_evn"].name if word == "icebreaker" else word for word in machine]
+    assert build(*board, "--baud", 6_000_000) == 3
+    error = capsys.readouterr().err
+    assert "timing is not met: 20.00 MHz reached of 24" in error
+    assert "no clock of ice40_hx8k_b_evn that is met suits 6000000 baud: take a lower --baud or" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_lower_clock_suits_the_memory():
+    target = Target(board=BOARDS["ulx3s_25f"], config=CONFIG)
+    assert 9.9 < slower_clock_MHz(replace(target, memory=False), 9.99) <= 9.99
+    assert slower_clock_MHz(target, 9.99) is None
 
 
 def test_weights_outside_block_ram_are_an_error(tools, machine, tmp_path, capsys):

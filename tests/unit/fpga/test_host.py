@@ -349,8 +349,21 @@ def test_a_line_without_a_board_is_told_of():
         def _send(self, *answer):
             pass
 
-    with pytest.raises(BoardError, match=r"does not answer.*is this the port, and the baud rate"):
+    with pytest.raises(BoardError, match=r"^peer: .* does not answer.*: is this the port, and the baud rate\?$"):
         connect(Silent(CONFIG))
+
+
+def test_a_host_that_goes_on_is_told_the_same_of_a_line_without_a_board():
+    class Silent(Peer):
+        def _send(self, *answer):
+            pass
+
+    said = []
+    for sessions in ([], [7]):
+        with pytest.raises(BoardError) as error:
+            connect(Silent(CONFIG), sessions=sessions)
+        said.append((type(error.value), str(error.value)))
+    assert said[0] == said[1]
 
 
 def test_a_line_that_only_echoes_is_no_board():

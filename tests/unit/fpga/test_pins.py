@@ -75,3 +75,19 @@ def test_every_board_has_pins_for_the_serial_line_and_for_two_leds_at_least(name
     for pin in ("uart_0__rx", "uart_0__tx"):
         assert pin in constraints
     assert len(set(re.findall(r"led_\d(?:__[rgb])?__io", constraints))) >= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "colours"),
+    [
+        ("icebreaker", lambda platform: [platform.lookup(f"led_{colour}", 0) for colour in "rg"]),
+        ("ecpix5_85f", lambda platform: platform.lookup("rgb_led", 0).ios[:2]),
+    ],
+)
+def test_the_first_led_is_red_and_the_second_green(name, colours):
+    _, _, texts = files(name, 25.0)
+    wired = re.findall(r"connect \\o\$1 \\leds \[(\d)\]\n +connect \\(\w+)", texts["top.il"])
+    constraints = texts.get("top.pcf") or texts["top.lpf"]
+    sites = dict(re.findall(r'(?:set_io|LOCATE COMP) "?(\w+)"?(?: SITE)? "?(\w+)', constraints))
+    named = [site for resource in colours(BOARDS[name].load_platform()) for site in resource.ios[0].names]
+    assert [sites[port] for _, port in sorted(wired)][:2] == named
