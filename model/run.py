@@ -311,14 +311,15 @@ class Run:
 
     def _train_step(self, dataset: Dataset, chosen: NDArray[np.int64]) -> None:
         features, labels = dataset.train_features[chosen], dataset.train_labels[chosen]
-        k = exponent(self.epoch, self.config.epochs)
-        start = perf_counter()
-        self._train_machine(features, labels, k, chosen)
-        between = perf_counter()
-        self.baseline.train(features, labels, k)
-        self._baseline_seconds += perf_counter() - between
-        self._machine_seconds += between - start
+        self._train_both(features, labels, exponent(self.epoch, self.config.epochs), chosen)
         self.samples_done += len(labels)
+
+    def _train_both(
+        self, features: NDArray[np.uint8], labels: NDArray[np.int64], k: int, chosen: NDArray[np.int64]
+    ) -> None:
+        """Train machine and baseline; arguments as of `_train_machine`."""
+        self._machine_seconds += seconds_of(self._train_machine, features, labels, k, chosen)
+        self._baseline_seconds += seconds_of(self.baseline.train, features, labels, k)
 
     def _train_machine(
         self, features: NDArray[np.uint8], labels: NDArray[np.int64], k: int, chosen: NDArray[np.int64]
@@ -406,6 +407,13 @@ def check_free(path: Path) -> None:
         raise RunError(f"{path}: is not empty; choose a new directory for --out")
     if path.exists() and not path.is_dir():
         raise RunError(f"{path}: is a file; choose a new directory for --out")
+
+
+def seconds_of(work: Callable[..., object], *arguments: Any) -> float:
+    """Do `work` and return how long it took, in seconds."""
+    start = perf_counter()
+    work(*arguments)
+    return perf_counter() - start
 
 
 def _check_is_run(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +17,7 @@ from ...model.errors import RunError
 from ...model.fast import make_trainer
 from ...model.files import write_whole
 from ...model.ledger import Counts
-from ...model.run import Run
+from ...model.run import Run, seconds_of
 from ...model.run_state import DataRecord, RunState
 from ...model.trainer import Features, Votes
 from .board import Board, Progress
@@ -130,6 +131,15 @@ class BoardRun(Run):
         if self._replays and by_blocks(self.config):
             return self.config.shuffle_block * max(1, SAMPLES_PER_STEP // self.config.shuffle_block)
         return super()._samples_per_step()
+
+    def _train_both(
+        self, features: NDArray[np.uint8], labels: NDArray[np.int64], k: int, chosen: NDArray[np.int64]
+    ) -> None:
+        """Train the baseline on the host while the board trains."""
+        with ThreadPoolExecutor(1) as beside:
+            baseline = beside.submit(seconds_of, self.baseline.train, features, labels, k)
+            self._machine_seconds += seconds_of(self._train_machine, features, labels, k, chosen)
+            self._baseline_seconds += baseline.result()
 
     def _train_machine(
         self, features: NDArray[np.uint8], labels: NDArray[np.int64], k: int, chosen: NDArray[np.int64]
