@@ -3,9 +3,10 @@
     python tests/benchmarks/link_soak.py --packets 100000
 
 Frames get lost, damaged, cut, repeated at once and later, in both directions, and the board is reset now and then; the
-host then brings it back to the state that it saved last. Of every two parts one comes over the line, and the other out
-of the board's memory, where it is stored before, in an order drawn by chance. Every fired output, and all cells and
-generators after every part, are compared with the golden model's. Exits with code 1 at the first difference.
+host then brings it back to the state that it saved last. Of every three parts one comes over the line, and the others
+out of the board's memory, where they are stored before, sample by sample or by blocks, in an order drawn by chance.
+Every fired output of the first two, and all cells and generators after every part, are compared with the golden
+model's. Exits with code 1 at the first difference.
 """
 
 import argparse
@@ -14,18 +15,21 @@ from random import Random
 from time import perf_counter
 
 import numpy as np
+from numpy.typing import NDArray
 from stochastor.fpga.host.board import Board
 from stochastor.fpga.host.packets import DELIMITER
 from stochastor.fpga.simulated.board import SimulatedBoard
 from stochastor.fpga.simulated.faults import FaultyLine
 from stochastor.model.config import Config
 from stochastor.model.errors import BoardResetError
-from stochastor.model.trainer import Trainer
+from stochastor.model.schedule import sample_order
+from stochastor.model.trainer import Features, Trainer, Votes
 
 CONFIG = Config(
     sizes=(9, 5, 10), scale=4, weight_bits=4, carry_digits=2, carry_base=4, carry_period=3, lanes=3, epochs=2
 )
 PART = 300
+BLOCK = 7
 
 
 class Counted(FaultyLine):
@@ -65,22 +69,17 @@ def main() -> int:
             features = rng.integers(0, 256, (PART, CONFIG.sizes[0]), dtype=np.uint8)
             features *= rng.random(features.shape) < 0.5
             labels = rng.integers(0, CONFIG.sizes[-1], PART)
-            order = rng.permutation(PART)
-            replayed = bool(model.samples_trained // PART % 2)
-            expected = [trace.outputs for trace in model.train(features[order], labels[order])]
-            fired = None
-            while fired is None:
+            way = model.samples_trained // PART % 3
+            order = sample_order(options.seed, model.samples_trained, PART, BLOCK if way == 2 else 1)
+            expected = np.array([trace.outputs for trace in model.train(features[order], labels[order])])
+            cells = None
+            while cells is None:
                 try:
-                    if replayed:
-                        board.store(features, labels)
-                        fired = board.replay(order)
-                    else:
-                        fired = board.train(features[order], labels[order])
-                    cells, states = board.weights(), board.generator_states()
+                    fired = train(board, features, labels, order, way)
+                    states, cells = board.generator_states(), board.weights()
                 except BoardResetError:
-                    fired = None
                     restart(board, saved)
-            differences += int((fired != np.array(expected)).sum())
+            differences += 0 if fired is None else int((fired != expected).sum())
             differences += sum(int((a != b).sum()) for a, b in zip(cells, model.weights(), strict=True))
             differences += sum(a != b for a, b in zip(states, model.generator_states(), strict=True))
             differences += board.samples_trained != model.samples_trained
@@ -97,6 +96,19 @@ def main() -> int:
         print(f"seconds                     {perf_counter() - begun:>12,.0f}")
         print(f"differences                 {differences:>12,}")
     return int(differences > 0)
+
+
+def train(
+    board: Board, features: Features, labels: NDArray[np.int64], order: NDArray[np.int64], way: int
+) -> Votes | None:
+    """What fired, where the host asks for it."""
+    if way == 0:
+        return board.train(features[order], labels[order])
+    board.store(features, labels)
+    if way == 1:
+        return board.replay(order)
+    board.replay_blocks(order)
+    return None
 
 
 def restart(board: Board, saved: Trainer) -> None:
