@@ -11,6 +11,7 @@ from .samples import SampleFeeder
 from .sdram import READ_CYCLES, WORD_BITS, MemoryPort, MemoryRequest
 
 WORD_BYTES = WORD_BITS // 8
+BETWEEN = 64
 PAIRS = WORD_BITS  # that a word says of which are not zero
 
 
@@ -467,8 +468,18 @@ class SampleStore(wiring.Component):
         m.submodules.filler = filler = ResetInserter(self.drop)(
             PairFiller(self._shape["inputs"], pairs_at_once(self._shape["per_beat"]))
         )
+        # Filler and machine are fast and slow at different places of a sample.
+        width = Value.cast(filler.words.p).shape().width
+        m.submodules.between = between = ResetInserter(self.drop)(SyncFIFOBuffered(width=width, depth=BETWEEN))
         connect(m, reader.words, filler.stored)
-        connect(m, filler.words, word_feeder.words)
+        m.d.comb += [
+            between.w_data.eq(filler.words.p),
+            between.w_en.eq(filler.words.valid),
+            filler.words.ready.eq(between.w_rdy),
+            word_feeder.words.p.eq(between.r_data),
+            word_feeder.words.valid.eq(between.r_rdy),
+            between.r_en.eq(word_feeder.words.ready),
+        ]
         for feeder, chosen in ((byte_feeder, ~self.replay), (word_feeder, self.replay)):
             m.d.comb += [feeder.enable.eq(self.enable & chosen), feeder.sideband.eq(self.sideband)]
         m.d.comb += [
