@@ -2,6 +2,7 @@
 
 import inspect
 import textwrap
+from enum import IntEnum
 
 import numpy as np
 import pytest
@@ -22,6 +23,12 @@ CONFIG = Config(sizes=(5, 3), scale=4, weight_bits=5, pixels_per_beat=2)
 rng = np.random.default_rng(3)
 FEATURES = rng.integers(0, 256, (6, 5), dtype=np.uint8)
 LABELS = rng.integers(0, 3, 6)
+
+
+class Unknown(IntEnum):
+    """What no board knows."""
+
+    COMMAND = 99
 
 
 def mutate(patch, owner, method, code, other):
@@ -71,10 +78,10 @@ def test_a_wrong_request_is_refused_and_changes_nothing():
     wrong = {
         "the data are not as long": Request(command=Command.TRAIN, count=2, data=bytes(13)),
         "another sample is next": Request(command=Command.TRAIN, word=4, count=1, data=bytes(7)),
-        "there is no such command": Request(command=99),  # type: ignore[arg-type]
+        "there is no such command": Request(command=Unknown.COMMAND),
     }
     for reason, request in wrong.items():
-        with pytest.raises((BoardError, AttributeError), match=f"{reason}|'int' object"):
+        with pytest.raises(BoardError, match=f"the board refuses {request.command.name}: {reason}"):
             board.link.ask(request)
         board.open()
         assert board.samples_trained == 0
