@@ -1,11 +1,10 @@
 """Board and host together, gate by gate: small, for the compiled board does the same at length."""
 
-import inspect
-import textwrap
 from enum import IntEnum
 
 import numpy as np
 import pytest
+from mutation import mutate
 from stochastor.fpga import answers, executor, requests, samples, storing, trace_recorder
 from stochastor.fpga.host.board import Board
 from stochastor.fpga.host.coding import stored_words
@@ -29,21 +28,6 @@ class Unknown(IntEnum):
     """What no board knows."""
 
     COMMAND = 99
-
-
-def mutate(patch, owner, method, code, other):
-    """Replace `code`, which must occur once, in the source of a method."""
-    original = getattr(owner, method)
-    source = textwrap.dedent(inspect.getsource(original)).replace("super()", f"super({owner.__name__}, self)")
-    code = code.replace("super()", f"super({owner.__name__}, self)")
-    assert source.count(code) == 1
-    namespace = {}
-    exec(
-        source.replace(code, other.replace("super()", f"super({owner.__name__}, self)")),
-        original.__globals__,
-        namespace,
-    )
-    patch.setattr(owner, method, namespace[method])
 
 
 def check_training_and_weights():
