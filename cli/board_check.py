@@ -67,12 +67,29 @@ class CheckReport:
 def check_board(board: "Board", dataset: Dataset, samples: int, trace: bool = False) -> CheckReport:
     """Train the first samples of the first epoch on a board and on the golden model, both anew, and compare.
 
+    Parameters
+    ----------
+    board : Board
+    dataset : Dataset
+        That fits the board's configuration.
+    samples : int
+        How many of its training samples.
+    trace : bool
+        Whether to compare traces, too; samples then come one by one, and none from the board's memory.
+
+    Returns
+    -------
+    CheckReport
+        With the first difference, if there is one; nothing is trained after that.
+
     Raises
     ------
     DataError
         If there are not as many samples.
     BoardError
-        If the link or the board fails.
+        If the board refuses a request, or keeps no traces and is asked for them.
+    LinkLostError, BoardResetError
+        If the board does not answer any more, or was reset meanwhile.
     """
     config = board.config
     available = len(dataset.train_labels)

@@ -27,6 +27,7 @@ MASKED_SHAPES = {
     Family.ECP5: ((512, 36), (1024, 18), (2048, 9)),
     Family.SERIES7: ((512, 36), (1024, 18), (2048, 9)),
 }
+CODES = 256  # in a table
 # Estimate of look-up tables, or of logic cells, which are flip-flops as well, after the builds of docs/boards.md.
 BASE_LUTS = 5_000
 LUTS_PER_COUNTER = 56
@@ -146,7 +147,7 @@ def _counters(config: Config) -> int:
 
 
 def _layer_blocks(config: Config, family: Family, geometry: Geometry) -> int:
-    tables = geometry.tables * table_blocks(family, config.reference_bits)
+    tables = geometry.tables * blocks(family, CODES, config.reference_bits, config.reference_bits)
     if geometry.pins:
         return tables
     cells = geometry.lanes * geometry.digits
@@ -186,13 +187,8 @@ def _trace_blocks(target: Target) -> int:
     return taken
 
 
-def table_blocks(family: Family, reference_bits: int) -> int:
-    """Blocks of a table of 256 codes."""
-    return min(-(-256 // depth) * -(-reference_bits // width) for depth, width in BLOCK_SHAPES[family])
-
-
 def blocks(family: Family, depth: int, width: int, part: int) -> int:
-    """Blocks of a memory whose words are written in parts, at the least.
+    """Blocks of a memory whose words are written whole or in parts, at the least.
 
     Parameters
     ----------
@@ -200,11 +196,13 @@ def blocks(family: Family, depth: int, width: int, part: int) -> int:
     depth, width : int
         Words, and bits of a word.
     part : int
-        Bits that are written together.
+        Bits that are written together; `width` if they all are.
     """
-    writable = WRITABLE_BITS[family]
-    taken = -(-part // writable) * writable * (width // part)
-    return min(-(-depth // words) * -(-taken // bits) for words, bits in MASKED_SHAPES[family])
+    shapes, taken = BLOCK_SHAPES[family], width
+    if part < width:
+        writable = WRITABLE_BITS[family]
+        shapes, taken = MASKED_SHAPES[family], -(-part // writable) * writable * (width // part)
+    return min(-(-depth // words) * -(-taken // bits) for words, bits in shapes)
 
 
 def _luts_per_lane(geometry: Geometry) -> float:

@@ -246,8 +246,8 @@ class PairFiller(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         stored, words, at_once = self.stored, self.words, self._at_once
-        groups, parts = -(-self._pairs // PAIRS), -(-self._pairs // at_once)
-        coming, left = Signal(range(groups + 1)), Signal(range(parts + 1))
+        parts = -(-self._pairs // at_once)
+        left = Signal(range(parts + 1))
         ones, in_group = Signal(PAIRS), Signal(range(PAIRS // at_once))
         following, known, looked = Signal(PAIRS), Signal(), Signal()
         kept = Signal.like(words.p)
@@ -258,7 +258,7 @@ class PairFiller(wiring.Component):
         with m.FSM(name="fill"):
             with m.State("LABEL"):
                 m.d.comb += [words.p[0].eq(stored.p.word), words.valid.eq(stored.valid), stored.ready.eq(words.ready)]
-                m.d.sync += [coming.eq(groups - 1), left.eq(parts), known.eq(0), Value.cast(kept).eq(0)]
+                m.d.sync += [left.eq(parts), known.eq(0), Value.cast(kept).eq(0)]
                 with m.If(taken):
                     m.next = "GROUP"
             with m.State("GROUP"):
@@ -274,11 +274,11 @@ class PairFiller(wiring.Component):
                     m.d.comb += words.p[place].eq(Mux(lowest[place], stored.p.word, kept[place]))
                 m.d.comb += words.valid.eq((after == 0) & ((now == 0) | stored.valid))
                 with m.If(now != 0):
-                    m.d.comb += stored.ready.eq((after != 0) | words.ready)
+                    m.d.comb += stored.ready.eq(1)
                     with m.If(taken):
                         m.d.sync += [kept.eq(words.p), ones[:at_once].eq(after)]
-                with m.Elif((ones == 0) & (coming != 0)):
-                    # Nothing but zeros is left of the group: look at the next one meanwhile.
+                with m.Elif(ones == 0):
+                    # Nothing but zeros is left of the group: look at the next one meanwhile, if there is one.
                     m.d.comb += [stored.ready.eq(~known & ~ended), looked.eq(taken)]
                 with m.If(looked):
                     m.d.sync += [following.eq(stored.p.word), known.eq(1)]
@@ -292,7 +292,7 @@ class PairFiller(wiring.Component):
                     with m.If(left == 1):
                         m.next = "REST"
                     with m.Elif(in_group == 0):
-                        m.d.sync += [coming.eq(coming - 1), known.eq(0), ones.eq(Mux(known, following, stored.p.word))]
+                        m.d.sync += [known.eq(0), ones.eq(Mux(known, following, stored.p.word))]
                         with m.If(~known & ~looked):
                             m.next = "GROUP"
             with m.State("REST"):

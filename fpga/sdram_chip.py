@@ -7,7 +7,7 @@ from typing import Self
 from ..model.errors import ConfigError
 
 LEAST_HZ = 10_000_000  # below, refreshing takes too much of the time
-# Half a cycle after its clock's edge a word must have come: 6 ns in the chip, 9 ns on the way there and back.
+# A cycle after its clock's edge a word must have come: 6 ns in the chip, 9 ns on the way there and back.
 MOST_HZ = 66_000_000
 
 

@@ -11,22 +11,32 @@ from board_runs import FEATURES, LABELS, assert_same, write_files
 from command_line import stochastor
 from mutation import mutate
 from stochastor.fpga.host.board import Board
+from stochastor.fpga.host.transport import Transport
 from stochastor.fpga.simulated.board import SimulatedBoard
+from stochastor.fpga.simulated.faults import FaultyLine
 from stochastor.hdl.read import ForwardRead
 from stochastor.model.config import Config
 from stochastor.model.errors import BoardError
 from stochastor.model.trace import Trace
 from stochastor.model.trainer import Trainer
-from stochastor.sim.scoreboard import differences
+from stochastor.sim.array.config import ARRAYS
+from stochastor.sim.array.pins import SimulatedArray
+from stochastor.sim.scoreboard import Scoreboard, differences
 
 FOLDED = Config(sizes=(9, 5, 10), scale=4, weight_bits=4, carry_digits=2, carry_base=4, carry_period=3, lanes=3)
 DEEP = Config(sizes=(9, 5, 4, 10), scale=4, weight_bits=4, input_draws=2, gate="xor", tables=2)
 PINS = Config(sizes=(9, 5, 10), weight_bits=4, scale=4, reference_bits=7, tables=1, array_side="pins", compare_cycles=6)
+VERIFIED = Config(
+    sizes=(4, 3, 2), scale=3, weight_bits=4, reference_bits=12, tables=1, array_side="pins", compare_cycles=4,
+    carry_digits=2, carry_base=4, carry_verify=12, carry_period=2,
+)  # fmt: skip
+# Steps differ from device to device, and not from pulse to pulse: no pin tells an array which pulse it is given.
+UNEVEN = replace(ARRAYS["taox"], device=replace(ARRAYS["taox"].device, step_spread=0.3, cycle_spread_of_range=0.0))
 
 
-def check_traces(simulation: SimulatedBoard, config: Config) -> list[Trace]:
+def check_traces(line: Transport, config: Config) -> list[Trace]:
     """Train on board and model, compare all traces and the state that they end in."""
-    board, model = Board(simulation, config), Trainer(config)
+    board, model = Board(line, config), Trainer(config)
     board.load(model.weights())
     for part, exponent in ((slice(0, 40), 0), (slice(40, 60), 2)):
         told, traces = (machine(FEATURES[part], LABELS[part], exponent) for machine in (board.trace, model.train))
@@ -57,6 +67,31 @@ def test_a_board_with_arrays_on_its_pins_and_a_memory_tells_them_too() -> None:
         model.train(FEATURES[19::-1], LABELS[19::-1])
         (told,), (trace,) = board.trace(FEATURES[:1], LABELS[:1]), model.train(FEATURES[:1], LABELS[:1])
         assert next(differences(PINS, trace, told), None) is None
+
+
+def test_a_bad_line_changes_no_trace_and_trains_no_sample_twice() -> None:
+    with SimulatedBoard(FOLDED, trace=True) as simulation:
+        line = FaultyLine(simulation, 0.2, 5)
+        check_traces(line, FOLDED)
+        assert min(line.faults.values()) > 0
+        assert Board(simulation, FOLDED).counters()["samples"] == 60
+
+
+def test_a_board_tells_of_carries_that_are_verified_on_devices_that_are_not_ideal() -> None:
+    rng = np.random.default_rng(3)
+    shapes = [(VERIFIED.rows(layer), VERIFIED.cell_columns(layer)) for layer in (1, 2)]
+    cells = [rng.integers(-7, 8, shape, dtype=np.int32) for shape in shapes]
+    arrays = [SimulatedArray(VERIFIED, layer, UNEVEN, matrix) for layer, matrix in enumerate(cells, start=1)]
+    scoreboard = Scoreboard(VERIFIED, cells, UNEVEN)
+    samples = FEATURES[:40, :4].copy(), LABELS[:40] % 2
+    with SimulatedBoard(VERIFIED, arrays=arrays, trace=True) as simulation:
+        told = Board(simulation, VERIFIED).trace(*samples)
+        for ours, theirs in zip(scoreboard.model.train(*samples), told, strict=True):
+            assert next(differences(VERIFIED, ours, theirs), None) is None
+    assert scoreboard.check_conductances(arrays) is None
+    assert any(len(layer.carried_up) for trace in told for layer in trace.layers)
+    counts = scoreboard.model.counts.to_dict()
+    assert all(min(counts[f"restored_{name}"]) for name in ("rows", "up", "down"))
 
 
 def test_a_board_without_traces_says_so_and_trains_nothing() -> None:

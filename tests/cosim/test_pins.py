@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from mutation import mutate
 from stochastor.hdl import carry, counters, layer, line_driver, restoration, trainer
 from stochastor.hdl.cycles import carry_cycles, sample_cycles
 from stochastor.model.config import Config, Gate
@@ -14,7 +15,6 @@ from stochastor.sim.array.config import ARRAYS, ArrayConfig
 from stochastor.sim.array.pins import PinViolation, SimulatedArray
 from stochastor.sim.interpreted import Session, interpret
 from stochastor.sim.scoreboard import Difference, Scoreboard
-from test_mutations import mutate
 
 BITS = {"ideal": 8, "taox": 7, "alox_hfo2": 5, "gst_pcm": 6, "epiram": 6, "hfox_array": 2}
 ALL_NOISE = {"read_noise": 0.05, "step_spread": 0.3, "mismatch_spread": 0.1, "bound_spread": 0.1, "stuck_on": 0.02}

@@ -22,6 +22,9 @@ def target(board, config, **options):
         (Family.ICE40, 256, 16, 8, 1),
         (Family.ICE40, 257, 16, 8, 2),
         (Family.ICE40, 260, 64, 8, 8),
+        (Family.ICE40, 300, 8, 8, 1),  # in words of 512, which are written whole
+        (Family.ICE40, 257, 17, 17, 3),
+        (Family.ECP5, 5000, 3, 3, 2),  # in words of 8192 and of two bits
         (Family.ECP5, 785, 2048, 8, 128),  # two cells of 8 bits in each block of 1024 words of 18 bits
         (Family.ECP5, 257, 80, 8, 3),  # four in each block of 512 words of 36 bits
         (Family.ECP5, 785, 2560, 10, 256),  # ten bits take two of the parts of nine that a block writes alone

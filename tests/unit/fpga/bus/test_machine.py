@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from mutation import mutate
 from stochastor.fpga.bus import counter_bank, machine, register_file, sample_buffer, words
 from stochastor.fpga.bus.host import BusMachine
 from stochastor.fpga.bus.registers import SAMPLE_HEADER, register_map
@@ -10,7 +11,6 @@ from stochastor.model.errors import BoardError, ConfigError, StochastorError
 from stochastor.model.trainer import Trainer
 
 from .interpreted import InterpretedMachine
-from .mutation import mutate
 
 CONFIG = Config(sizes=(6, 3), scale=4, weight_bits=5, pixels_per_beat=2)
 rng = np.random.default_rng(3)

@@ -6,14 +6,13 @@ import pytest
 from amaranth.hdl import Module
 from amaranth.lib.wiring import connect
 from amaranth.sim import Simulator
+from mutation import mutate
 from stochastor.fpga.bus import axi, counter_bank, register_file, wishbone
 from stochastor.fpga.bus.axi import AxiLiteBridge
 from stochastor.fpga.bus.counter_bank import CounterBank
 from stochastor.fpga.bus.definition import Field, Kind, Register, RegisterMap
 from stochastor.fpga.bus.register_file import RegisterFile
 from stochastor.fpga.bus.wishbone import WishboneBridge
-
-from .mutation import mutate
 
 OK, REFUSED = 0, 2
 
