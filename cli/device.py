@@ -68,6 +68,7 @@ def _figures(found: "Fit") -> dict[str, Any]:
 
 def _print(found: "Fit", out: Path) -> None:
     device, span = found.device, found.device.g_max_S - found.device.g_min_S
+    lower, upper = device.bound_spreads
     rows = [
         ("steps fitted", f"{found.steps:,}"),
         ("range, uS", f"{1e6 * device.g_min_S:.4g} to {1e6 * device.g_max_S:.4g}"),
@@ -78,7 +79,8 @@ def _print(found: "Fit", out: Path) -> None:
         ("mismatch of SET and RESET", f"{100 * device.mismatch:.1f} %"),
         ("cycle to cycle, of the range", f"{100 * device.cycle_spread_of_range:.2f} %"),
         ("cycle to cycle, of a step", f"{100 * device.cycle_spread_of_step:.1f} %"),
-        ("device to device, steps and bounds", f"{100 * device.step_spread:.1f} %, {100 * device.bound_spread:.1f} %"),
+        ("device to device, steps", f"{100 * device.step_spread:.1f} %"),
+        ("device to device, lower and upper bounds", f"{100 * lower:.1f} %, {100 * upper:.1f} %"),
         (
             "residual of SET steps",
             f"{1e6 * found.set_residual_S:.4g} uS, {found.set_residual_S / span:.2%} of the range",

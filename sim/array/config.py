@@ -112,6 +112,8 @@ class ArrayConfig:
         values = asdict(self)
         if self.wires is None:
             del values["wires"]
+        if self.device.lower_bound_spread is None:
+            del values["device"]["lower_bound_spread"]
         return values
 
     def to_toml(self) -> str:
@@ -294,22 +296,28 @@ ARRAYS = {
             source=f"EpiRAM (Ag:SiGe): {_SOURCE}",
         )
     ),
-    # aihwkit's weights are from -1 to 1, and steps dw_min = 0.4622 where they are 0: 0.23 of the range in the middle,
-    # 0.46 at the far end, which is 2 / P of soft bounds. So P = 4.33 pulses, to the nearest 4, and 5 states: steps of
-    # 0.25 in the middle and 0.5 at the end. Spreads of its bounds, 0.43 and 0.60 of half a range, are one number here,
-    # for the upper one; its imbalance (up_down_dtod = 0.01, twice that as a mismatch) is halved, little beside 0.71 of
-    # steps. Noise of a pulse goes with the step here, and is the same anywhere there. Bad cells, a tenth, are half
-    # stuck on and half stuck off, not near 0; noise of what was written (write_noise_std) is left out.
+    # aihwkit's weights are from -1 to 1. Where they are 0 a device steps by 0.4622 exp(0.7125 X), with dw_min and
+    # dw_min_dtod: by 0.5958 in the mean, 0.298 of the range, with a relative standard deviation of 0.8133. Soft bounds
+    # step by 1 / P there, so P = 3.36 pulses, to the nearest 3, and 4 states. Its imbalance, up_down_dtod = 0.01, is
+    # added to SET and taken from RESET: twice that as a mismatch. Bounds spread by w_max_dtod = 0.4295 and w_min_dtod =
+    # 0.5990 of half a range.
+    # Not as there: the imbalance is relative to a device's own steps, there to dw_min. Steps go with a device's own
+    # range, and SET and RESET are equal in its middle; there no bound changes what they are where weights are 0, and
+    # they are equal there. Bounds end at the middle, and lower ones at 0 S, where 17 % of them are; there they are
+    # turned over at the middle. Noise of a pulse goes with its step; there it is the same from end to end. Bad cells, a
+    # tenth (as measured; none in that preset), are half stuck on and half stuck off, not near 0. Noise of what was
+    # written (write_noise_std) and of the reference (reference_std) is left out.
     "hfox_array": ArrayConfig(
         device=Device(
             g_min_S=50e-6,
             g_max_S=225e-6,
-            states=5,
+            states=4,
             response=Response.SOFT_BOUNDS,
             cycle_spread_of_step=0.2174,
-            step_spread=0.7125,
-            mismatch_spread=0.01,
-            bound_spread=0.2,
+            step_spread=0.8133,
+            mismatch_spread=0.02,
+            bound_spread=0.2148,
+            lower_bound_spread=0.2995,
             stuck_on=0.05,
             stuck_off=0.05,
             source="HfO2 array: Gong, Rasch et al., IEDM 2022; aihwkit 1.1, ReRamArrayHfO2PresetDevice",

@@ -60,6 +60,8 @@ class Device:
         What SET steps are larger than RESET steps, relative to their mean, and its standard deviation.
     bound_spread : float
         Standard deviation of each end of the devices' ranges, as a share of the range.
+    lower_bound_spread : float, optional
+        That of the lower end, where it is another.
     stuck_on, stuck_off : float
         Shares of devices that stay at `g_max_S` and at `g_min_S`.
     read_noise : float
@@ -105,6 +107,7 @@ class Device:
     mismatch: float = 0.0
     mismatch_spread: float = 0.0
     bound_spread: float = 0.0
+    lower_bound_spread: float | None = None
     stuck_on: float = 0.0
     stuck_off: float = 0.0
     read_noise: float = 0.0
@@ -145,6 +148,12 @@ class Device:
                 _exponential_set(_decimal(self.set_nonlinearity), pulses),
                 _exponential_reset(_decimal(self.reset_nonlinearity), pulses),
             )
+
+    @property
+    def bound_spreads(self) -> tuple[float, float]:
+        """Standard deviations of the lower and of the upper end of the devices' ranges, as shares of the range."""
+        lower = self.bound_spread if self.lower_bound_spread is None else self.lower_bound_spread
+        return lower, self.bound_spread
 
     def quanta(self, siemens: float) -> int:
         """`siemens` in quanta, rounded to the nearest."""
@@ -320,6 +329,8 @@ def _check_device(device: Device) -> None:
         _check(device, name, lambda value: 0 <= value <= 1, "from 0 to 1")
     for name in ("trap_amplitude", "drift", "drift_spread", "half_select"):
         _check(device, name, lambda value: 0 <= value <= 1, "from 0 to 1")
+    if device.lower_bound_spread is not None:
+        _check(device, "lower_bound_spread", lambda value: 0 <= value <= 1, "from 0 to 1")
     for name in ("cycle_spread_of_step", "step_spread", "mismatch_spread", "endurance_spread"):
         _check(device, name, lambda value: 0 <= value <= 10, "from 0 to 10")
     _check(device, "mismatch", lambda value: abs(value) < 2, "between -2 and 2")

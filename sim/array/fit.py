@@ -113,7 +113,8 @@ def fit_device(curves: Sequence[PulseCurve], *, quantum_S: float = 1e-8, source:
         If the curves do not rise under SET and fall under RESET, or a quantum is more than a step.
     """
     lows, highs = _ends(curves)
-    low, high, bound_spread = _range(lows, highs)
+    low, low_spread = _mean_and_spread(lows)
+    high, high_spread = _mean_and_spread(highs)
     span = high - low
     rising = _fit(_steps([(c.conductances_S, lows[c.device], highs[c.device]) for c in curves if c.direction == "set"]))
     falling = _fit(
@@ -135,7 +136,8 @@ def fit_device(curves: Sequence[PulseCurve], *, quantum_S: float = 1e-8, source:
         cycle_spread_of_range=of_range,
         cycle_spread_of_step=of_step,
         step_spread=_step_spread(curves),
-        bound_spread=bound_spread,
+        bound_spread=_as_share(high_spread, span),
+        lower_bound_spread=_as_share(low_spread, span),
         quantum_S=quantum_S,
         source=source,
     )
@@ -174,11 +176,14 @@ def _ends(curves: Sequence[PulseCurve]) -> tuple[dict[str, float], dict[str, flo
     return lows, highs
 
 
-def _range(lows: dict[str, float], highs: dict[str, float]) -> tuple[float, float, float]:
-    """Ends of the range, the mean over devices, and their spread as a share of it."""
-    low, high = np.array(list(lows.values())), np.array(list(highs.values()))
-    spread = np.sqrt((low.var() + high.var()) / 2) / (high.mean() - low.mean())
-    return float(low.mean()), float(high.mean()), round(min(float(spread), 1.0), 4)
+def _mean_and_spread(ends: dict[str, float]) -> tuple[float, float]:
+    """One end of the range: its mean over devices, and their standard deviation."""
+    values = np.array(list(ends.values()))
+    return float(values.mean()), float(values.std())
+
+
+def _as_share(spread: float, span: float) -> float:
+    return round(min(spread / span, 1.0), 4)
 
 
 def _steps(curves: Sequence[tuple[Values, float, float]]) -> _Steps:

@@ -26,7 +26,7 @@ def check_memory(config: Config, array: ArrayConfig, layers: Sequence[int]) -> N
 def bytes_per_device(array: ArrayConfig) -> int:
     """Memory that a device takes, about: its conductance and share of a weight, its constants, its history."""
     device = array.device
-    drawn = (device.step_spread, device.mismatch_spread, device.bound_spread, device.stuck_on, device.stuck_off)
+    drawn = (device.step_spread, device.mismatch_spread, *device.bound_spreads, device.stuck_on, device.stuck_off)
     drifts = bool(device.drift or device.drift_spread)
     fades = drifts or bool(device.trap_share) or array.wires is not None
     size = 8 + 40 * any(drawn) + 4 * bool(device.read_noise)

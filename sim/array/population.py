@@ -3,7 +3,7 @@
 With X, Y, Z normal and fixed for a device, and its position x in its own range from lo to hi, a pulse is
 
     SET    F (1 + m / 2) (c_0 + c_1 x),        m  = mismatch + mismatch_spread X
-    RESET  F (1 - m / 2) (c'_0 + c'_1 x),      lo = G_min + bound_spread (G_max - G_min) Y
+    RESET  F (1 - m / 2) (c'_0 + c'_1 x),      lo = G_min + lower_bound_spread (G_max - G_min) Y
     F      lognormal, mean 1,                  hi = G_max + bound_spread (G_max - G_min) Z
            relative deviation step_spread
 
@@ -13,7 +13,8 @@ devices", Frontiers in Neuroscience 10, 2016, with 30 % for steps and for bounds
 down, all normal. aihwkit (Rasch et al., AICAS 2021) calls them dw_min_dtod, w_max_dtod and w_min_dtod, up_down_dtod:
 its SET takes 1 + beta where this one takes 1 + m / 2, and its bounds spread relative to w_max and w_min, half a range
 each. Steps are lognormal here, as aihwkit's with dw_min_dtod_log_normal are, for a step is never less than 0 and
-measured ones spread by factors (Gong, Rasch et al., IEDM 2022).
+measured ones spread by factors (Gong, Rasch et al., IEDM 2022); there dw_min is the median and dw_min_dtod the standard
+deviation of the logarithm, s, so that a mean is exp(s^2 / 2) times as much and step_spread sqrt(exp(s^2) - 1).
 """
 
 from decimal import Decimal, localcontext
@@ -138,10 +139,11 @@ def _bounds(device: Device, steps: Steps, draws: Draws) -> tuple[Whole, Whole]:
     shape = (1, 1, 1, 1)
     low, high = np.full(shape, steps.low), np.full(shape, steps.high)
     middle = (steps.low + steps.high) // 2
-    if device.bound_spread:
-        spread = fixed_point(device.bound_spread) * (steps.high - steps.low)
-        low = np.clip(low + (spread * draws.normals(Purpose.LOWER) >> 32), 0, middle)
-        high = np.clip(high + (spread * draws.normals(Purpose.UPPER) >> 32), middle, 2 * steps.high)
+    of_low, of_high = (fixed_point(spread) * (steps.high - steps.low) for spread in device.bound_spreads)
+    if of_low:
+        low = np.clip(low + (of_low * draws.normals(Purpose.LOWER) >> 32), 0, middle)
+    if of_high:
+        high = np.clip(high + (of_high * draws.normals(Purpose.UPPER) >> 32), middle, 2 * steps.high)
     if device.stuck_on or device.stuck_off:
         word = draws.uniform(Purpose.FAULT)
         on = word < fixed_point(device.stuck_on, 32)

@@ -12,7 +12,10 @@ from .config import ArrayConfig
 from .crossbar import PLUS, AnalogCrossbar
 from .device import Device
 
-NO_SPREAD = {"step_spread": 0.0, "mismatch_spread": 0.0, "bound_spread": 0.0, "stuck_on": 0.0, "stuck_off": 0.0}
+NO_SPREAD = {
+    "step_spread": 0.0, "mismatch_spread": 0.0, "bound_spread": 0.0, "lower_bound_spread": None,
+    "stuck_on": 0.0, "stuck_off": 0.0,
+}  # fmt: skip
 BITS = 8
 
 

@@ -56,7 +56,7 @@ FULL = Scale(
     data="mnist",
     validation=HELD_OUT,
     most_epochs=100_000,
-    devices_seeds=(0,),
+    devices_seeds=(0, 1, 2),
     nonidealities_seeds=(0,),
     suffix="",
 )

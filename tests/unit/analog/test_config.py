@@ -1,4 +1,5 @@
 from dataclasses import replace
+from math import exp, sqrt
 
 import pytest
 from stochastor.model.errors import ConfigError
@@ -77,6 +78,26 @@ def test_an_impossible_array_is_named_with_its_file(text, message, tmp_path):
     with pytest.raises(ConfigError, match=message) as caught:
         ArrayConfig.from_toml(path)
     assert str(path) in str(caught.value) or "like" in text
+
+
+def test_the_spread_of_lower_bounds_is_written_where_it_is_their_own(tmp_path):
+    path = tmp_path / "array.toml"
+    path.write_text('like = "taox"\n[device]\nbound_spread = 0.1\nlower_bound_spread = 0.2\n')
+    array = ArrayConfig.from_toml(path)
+    assert array.device.bound_spreads == (0.2, 0.1)
+    path.write_text(array.to_toml())
+    assert ArrayConfig.from_toml(path) == array
+    assert "lower_bound_spread" not in ARRAYS["taox"].to_toml()
+
+
+# aihwkit's ReRamArrayHfO2PresetDevice: weights from -1 to 1, dw_min_dtod of the logarithm.
+def test_the_hfox_array_says_what_its_source_says():
+    dw_min, dw_min_dtod, up_down_dtod, w_max_dtod, w_min_dtod = 0.4622, 0.7125, 0.01, 0.4295, 0.5990
+    device = ARRAYS["hfox_array"].device
+    assert device.step_spread == pytest.approx(sqrt(exp(dw_min_dtod**2) - 1), abs=1e-4)
+    assert device.states - 1 == round(2 / (dw_min * exp(dw_min_dtod**2 / 2)))
+    assert device.mismatch_spread == 2 * up_down_dtod
+    assert device.bound_spreads == pytest.approx((w_min_dtod / 2, w_max_dtod / 2), abs=1e-4)
 
 
 def test_a_missing_file_is_named(tmp_path):

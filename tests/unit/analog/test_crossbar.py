@@ -68,7 +68,7 @@ def test_an_ideal_array_decides_and_moves_as_the_integer_one(config, data):
 
 @pytest.mark.parametrize("name", ARRAYS)
 def test_cells_that_are_loaded_are_dumped(name):
-    device = replace(ARRAYS[name].device, stuck_on=0.0, stuck_off=0.0, bound_spread=0.0)
+    device = replace(ARRAYS[name].device, stuck_on=0.0, stuck_off=0.0, bound_spread=0.0, lower_bound_spread=None)
     config = replace(MACHINE, weight_bits=2 if name == "hfox_array" else 4)
     crossbar = AnalogCrossbar(config, 1, replace(ARRAYS[name], device=device))
     crossbar.load(random_cells(config))

@@ -112,6 +112,10 @@ def test_cells_of_more_levels_than_states_are_refused_with_what_fits():
         ({"endurance_spread": 0.5}, "endurance_spread does nothing without endurance"),
         ({"half_select": 1e-10}, "half_select must be 0, or from 1e-09 to 1, not 1e-10"),
         ({"half_select": 2.0}, "half_select must be from 0 to 1, not 2.0"),
+        ({"bound_spread": 1.5}, "bound_spread must be from 0 to 1, not 1.5"),
+        ({"lower_bound_spread": -0.1}, "lower_bound_spread must be from 0 to 1, not -0.1"),
+        ({"lower_bound_spread": float("nan")}, "lower_bound_spread must be from 0 to 1, not nan"),
+        ({"lower_bound_spread": "wide"}, "lower_bound_spread must be from 0 to 1, not 'wide'"),
         ({"stuck_on": 0.6, "stuck_off": 0.6}, r"stuck_on \+ stuck_off must be at most 1, not 1.2"),
     ],
 )

@@ -97,6 +97,13 @@ def test_the_spread_between_devices_is_recovered():
     assert found.bound_spread > 0.02
 
 
+def test_the_spreads_of_lower_and_upper_bounds_are_told_apart():
+    truth = known(bound_spread=0.02, lower_bound_spread=0.01)
+    found = fit_device(measured(truth, devices=400, pulses=200)).device
+    assert found.bound_spread == pytest.approx(0.02, rel=0.15)
+    assert found.lower_bound_spread == pytest.approx(0.01, rel=0.15)
+
+
 def test_residuals_are_the_noise_in_siemens():
     truth = known(cycle_spread_of_range=0.01)
     found = fit_device(measured(truth, cycles=20))

@@ -1,3 +1,5 @@
+from hashlib import sha256
+
 import numpy as np
 import pytest
 from stochastor.model.config import Config
@@ -55,6 +57,24 @@ def test_bounds_spread_and_never_cross():
     assert abs(found.high.std() / (0.1 * (high - low)) - 1) < 0.03
 
 
+def test_lower_bounds_may_spread_by_another_share_and_keep_their_draws():
+    both, low, high = 0.1, 100, 100 + 2 * DIGIT_MAX * 16
+    alike, apart = population(bound_spread=both), population(bound_spread=both, lower_bound_spread=0.01)
+    assert np.array_equal(alike.high, apart.high)
+    assert abs(apart.low.std() / (0.01 * (high - low)) - 1) < 0.03
+    inside = alike.low > 0
+    assert np.corrcoef(alike.low[inside], apart.low[inside])[0, 1] > 0.999
+    assert np.array_equal(population(bound_spread=both, lower_bound_spread=both).low, alike.low)
+
+
+@pytest.mark.parametrize(("fields", "spread"), [((0.1, 0.0), "high"), ((0.0, 0.1), "low")])
+def test_either_bound_may_spread_alone(fields, spread):
+    found = population(bound_spread=fields[0], lower_bound_spread=fields[1])
+    assert {name: getattr(found, name).size > 1 for name in ("low", "high")} == {
+        name: name == spread for name in ("low", "high")
+    }
+
+
 @pytest.mark.parametrize(("kind", "value"), [("stuck_on", 100 + 2 * DIGIT_MAX * 16), ("stuck_off", 100)])
 def test_stuck_devices_have_no_range(kind, value):
     found = population(**{kind: 0.05})
@@ -66,6 +86,14 @@ def test_stuck_devices_have_no_range(kind, value):
 def test_layers_and_seeds_have_devices_of_their_own():
     found = {population(layer, seed, step_spread=0.5).set_intercept.tobytes() for layer in (1, 2) for seed in (0, 1)}
     assert len(found) == 4
+
+
+def test_a_seed_always_has_the_same_devices():
+    found = population(
+        step_spread=0.3, mismatch=0.1, mismatch_spread=0.1, bound_spread=0.1, stuck_on=0.02, stuck_off=0.02
+    )
+    digest = sha256(b"".join(values.tobytes() for values in found)).hexdigest()
+    assert digest == "3799275393ffdb7908a45690950e08b50909de46324b6a3b514b599626b8fa97"
 
 
 def test_every_lognormal_factor_is_larger_than_the_one_before():

@@ -13,7 +13,10 @@ from stochastor.sim.array.trainer import AnalogTrainer, FastAnalogTrainer
 from stochastor.sim.array.wiring import Wires
 
 BITS = {"ideal": 8, "taox": 7, "alox_hfo2": 5, "gst_pcm": 6, "epiram": 6, "hfox_array": 2}
-ALL_NOISE = {"read_noise": 0.05, "step_spread": 0.3, "mismatch_spread": 0.1, "bound_spread": 0.1, "stuck_on": 0.02}
+ALL_NOISE = {
+    "read_noise": 0.05, "step_spread": 0.3, "mismatch_spread": 0.1, "bound_spread": 0.1, "lower_bound_spread": 0.2,
+    "stuck_on": 0.02,
+}  # fmt: skip
 AGEING = {
     "trap_share": 0.3, "trap_amplitude": 0.2, "trap_samples": 9, "drift": 0.1, "drift_spread": 0.05,
     "drift_t0_s": 0.01, "endurance": 12, "endurance_spread": 0.5, "half_select": 0.01,
