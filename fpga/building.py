@@ -56,7 +56,7 @@ class Build:
             "flip_flops": self.synthesis.flip_flops,
             "block_rams": self.routing.block_rams,
             "fmax_mhz": round(self.routing.fmax_MHz, 2),
-            "frequency_mhz": self.sources.clocking.frequency_MHz,
+            "frequency_mhz": round(self.sources.clocking.frequency_MHz, 4),
             "slowest_path": str(self.routing.slowest),
             "seed": self.routing.seed,
             "tools": self.tools,
