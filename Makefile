@@ -30,6 +30,8 @@ boards: $(INSTALLED)
 	$(VENV)/bin/python tests/benchmarks/boards.py --mnist $(MNIST)
 	$(VENV)/bin/python tests/benchmarks/cycles.py --preset mnist --data $(MNIST)
 	$(VENV)/bin/python tests/benchmarks/replay.py
+	$(VENV)/bin/python tests/benchmarks/replay.py --preset mnist --data $(MNIST) --samples 250 --rounds 4 --linked 3 --block 250 \
+		--clock-mhz 66
 
 $(INSTALLED): pyproject.toml
 	./setup.sh $(PYTHON) $(VENV)

@@ -1,7 +1,8 @@
 """Cycles and bytes of a training sample with features from the link, and out of the board's memory, in simulation.
 
     python tests/benchmarks/replay.py
-    python tests/benchmarks/replay.py --preset mnist --data mnist --samples 100 --rounds 10 --linked 8 --clock-mhz 66
+    python tests/benchmarks/replay.py --preset mnist --data mnist --samples 250 --rounds 4 --linked 3 --block 250 \\
+        --clock-mhz 66
 
 print the tables of docs/boards.md. Cycles are counted between the answers to the first and the last request; those of
 the core alone over the same samples. The machine learns on from row to row.
