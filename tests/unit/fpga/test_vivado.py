@@ -1,10 +1,10 @@
 """What ``stochastor build --verilog-only`` leaves for Vivado, which is not here to be asked."""
 
 import re
+from contextlib import redirect_stdout
 from io import StringIO
 
 import pytest
-from stochastor.cli import build as command
 from stochastor.cli.main import run
 from stochastor.fpga.implementation import Sources
 from stochastor.model.config import Config
@@ -35,8 +35,7 @@ def built(request, tmp_path_factory):
     """Board, directory, and what was said."""
     directory = tmp_path_factory.mktemp(request.param)
     said = StringIO()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(command.output, "file", said)
+    with redirect_stdout(said):
         assert build(request.param, directory, directory / "out") == 0
     return request.param, directory / "out", said.getvalue()
 
