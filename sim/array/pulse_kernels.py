@@ -9,7 +9,7 @@ import numpy as np
 
 from ...model.kernels import compiled, compiled_apart
 from .cells import CELLS, LANES, STRIDE, VECTOR
-from .history_kernels import note_pulse, note_selects, seen_difference, square, wear
+from .history_kernels import ONE, note_pulse, note_selects, seen_difference, square, tick_of, wear
 from .noise import Purpose
 from .noise_kernels import WORD, normals, purpose_word, words
 
@@ -129,9 +129,11 @@ def pulse_cells(m, a, t, layer, digit, count, sample, c2):  # type: ignore[no-un
     cells, place = t.cells, a.places[digit]
     noisy = a.range_spread != 0 or a.step_spread != 0
     thinned = a.set_thinning != 0 or a.reset_thinning != 0
+    # Where nothing but drift changes devices, those of weights of one digit are as new after a pulse.
+    renewed = renews(a) and not thinned
     if not a.alike:
         read_devices(cells, count, a.bounds[digit], a.steps[digit])
-    if a.changes:
+    if a.changes and not renewed:
         add_seen(m, a, cells, digit, count, TAKEN)
     for number in range(a.pulses_per_step):
         if thinned:
@@ -148,18 +150,36 @@ def pulse_cells(m, a, t, layer, digit, count, sample, c2):  # type: ignore[no-un
             move_own(cells, count, a.range_spread, a.step_spread)
         if thinned:
             leave_cells(cells, count)
-        if a.changes:
+        if a.changes and not renewed:
             use_cells(a, cells, digit, count, sample)
-    if a.changes:
+    if a.changes and not renewed:
         add_seen(m, a, cells, digit, count, ADDED)
         return
     plus, minus = a.conductances[PLUS, digit], a.conductances[MINUS, digit]
+    if renewed:
+        renew_cells(cells, count, a.programmed[PLUS, digit], a.programmed[MINUS, digit], tick_of(a, sample))
+        renew_cells(cells, count, a.factors[PLUS, digit], a.factors[MINUS, digit], np.int64(ONE))
     if a.read_noise:
         write_squares(cells, count, plus, minus, a.squares, place * place)
     if a.digits == 1:
         write_weights(cells, count, plus, minus, m.weights)
     else:
         write_cells(cells, count, plus, minus, m.weights, place)
+
+
+@compiled
+def renews(a):  # type: ignore[no-untyped-def]
+    """Whether a pulse leaves a weight as its two conductances are, with nothing else to note but when it was."""
+    drifts_alone = a.programmed.shape[2] != 0 and a.settled.shape[2] == 0 and a.life.shape[2] == 0
+    return drifts_alone and a.digits == 1 and a.moved == 2 and not a.read_noise
+
+
+@compiled_apart
+def renew_cells(cells, count, plus, minus, value):  # type: ignore[no-untyped-def]
+    """Note the same of both devices of the cells that are listed."""
+    for index in range(count):
+        cell = np.uint64(cells[CELL + index])
+        plus[cell], minus[cell] = value, value
 
 
 @compiled_apart

@@ -7,7 +7,7 @@ from stochastor.model.data import load_dataset
 from stochastor.model.errors import ConfigError, RunError
 from stochastor.model.fast import FastTrainer
 from stochastor.model.schedule import exponent, sample_order
-from stochastor.sim.array.config import ARRAYS, ArrayConfig
+from stochastor.sim.array.config import ARRAYS, ArrayConfig, Pair
 from stochastor.sim.array.device import Device
 from stochastor.sim.array.trainer import AnalogTrainer, FastAnalogTrainer
 from stochastor.sim.array.wiring import Wires
@@ -170,6 +170,33 @@ def test_each_way_of_ageing_does_something_by_itself(values):
     assert all(np.array_equal(a, b) for a, b in zip(fast.conductances(), plain.conductances(), strict=True))
     unaged = trained(FastAnalogTrainer(config, calm)).conductances()
     assert not all(np.array_equal(a, b) for a, b in zip(fast.conductances(), unaged, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("fields", "device", "array"),
+    [
+        (PLAIN, {}, {}),
+        (THREE, {"drift_spread": 0.1}, {}),
+        (CARRY, {}, {}),
+        (VERIFIED, {}, {}),
+        (PLAIN, {"read_noise": 0.05}, {}),
+        (PLAIN, {"trap_share": 0.3, "trap_amplitude": 0.5, "trap_samples": 9}, {}),
+        (PLAIN, {"endurance": 5}, {}),
+        (PLAIN, {"half_select": 0.05}, {}),
+        (PLAIN, {}, {"thinning": 0.4}),
+        (PLAIN, {}, {"pair": Pair.REFERENCE}),
+        (PLAIN, {}, {"wires": Wires(row_ohm=20.0, column_ohm=10.0, access_ohm=100.0, tile=9, refresh=13)}),
+    ],
+)
+def test_compiled_loops_see_devices_that_drift_as_the_plain_array_does_whatever_else_they_do(fields, device, array):
+    config, still = machine("taox", fields), ARRAYS["taox"]
+    drifting = replace(still.device, drift=0.3, drift_t0_s=1e-3, **device)
+    aged = replace(still, device=drifting, tick_samples=7, **array)
+    fast, plain = trained(FastAnalogTrainer(config, aged)), trained(AnalogTrainer(config, aged))
+    for ours, theirs in ((fast.conductances(), plain.conductances()), (fast.seen(), plain.seen())):
+        assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    features, _ = samples(config, 9, seed=1)
+    assert fast.infer(features, 3).tolist() == plain.infer(features, 3).tolist()
 
 
 def test_devices_that_outlast_a_run_are_those_that_last_for_ever():
